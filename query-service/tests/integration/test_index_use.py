@@ -18,7 +18,7 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections.history import entry
 from notes_query.projections.search import evolve as evolve_search
 from notes_query.reads.count_tags import COUNTS
-from notes_query.reads.cursor import Position, Rank
+from notes_query.reads.cursor import PageEnd, Rank
 from notes_query.reads.list_notes import Chosen, page_query
 from notes_query.reads.read_history import entries_query
 from notes_query.reads.search_notes import ALL, ranks_pipeline
@@ -52,7 +52,7 @@ CHOSEN = [Chosen(*each) for each in product(STATUSES, (None, "rare"), (None, "an
 
 async def test_a_page_costs_the_same_at_any_depth(database: Database, notes: Any, samples: Samples):
     for chosen, depth in product(CHOSEN, (None, 500, 990)):
-        after = None if depth is None else Position(samples.start + timedelta(seconds=depth), samples.id("middle"))
+        after = None if depth is None else PageEnd(samples.start + timedelta(seconds=depth), samples.id("middle"))
 
         found = await page_query(database["notes_v2_1"], chosen, after, 50).explain()
 

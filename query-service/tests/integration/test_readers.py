@@ -12,7 +12,7 @@ from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.reads.count_tags import TAGS_MAX
-from notes_query.reads.cursor import Position
+from notes_query.reads.cursor import PageEnd
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import NoteReader
 from notes_query.repairing.missing_versions import MissingVersions
@@ -62,7 +62,7 @@ async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samp
         after = None
         while page := await stores.pages.page(Chosen(statuses), after, 7):
             found += [(note["created_at"], note["_id"]) for note in page]
-            after = Position(*found[-1])
+            after = PageEnd(*found[-1])
         assert found == expected
     assert set((await stores.pages.page(Chosen(("active",)), None, 1))[0]) == {
         "_id",
@@ -114,7 +114,7 @@ async def test_filters_combine_in_the_same_order(stores: Any, mixed: Any):
         )
 
         found: list[Any] = []
-        while page := await stores.pages.page(chosen, Position(*found[-1]) if found else None, 7):
+        while page := await stores.pages.page(chosen, PageEnd(*found[-1]) if found else None, 7):
             found += [(note["created_at"], note["_id"]) for note in page]
 
         assert found == expected, chosen

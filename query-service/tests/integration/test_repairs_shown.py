@@ -159,7 +159,7 @@ async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_n
     note = samples.note
     fork = Fork(samples.event(samples.updated(version=2), name="another"), 5)
     folded = samples.document(samples.created(), samples.snapshotted(version=6))
-    await FoldStore(database, NOTES).write(Writes(inserts=[folded], forks=[fork._replace(at=2)]))
+    await FoldStore(database, NOTES).write(Writes(inserts=[folded], forks=[fork._replace(found_at=2)]))
     store = EntryStore(database, HISTORY)
     await store.write([entry(samples.event(samples.updated(version=at))) for at in (1, 2, 5)], [fork])
     forks = Forks(database, [NOTES, HISTORY], [HISTORY])

@@ -8,7 +8,7 @@ import pytest
 from pymongo import monitoring
 from query_support.fixtures import Samples
 
-from notes_query.live.foreign_wakes import MongoChanges
+from notes_query.live.remote_wakeups import MongoChanges
 from notes_query.mongo.database import Database
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore

@@ -8,7 +8,7 @@ from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.waiting import waits
 
 from notes_contracts import NoteDeleted, format_time
-from notes_query.live.foreign_wakes import ForeignWakes, MongoChanges
+from notes_query.live.remote_wakeups import MongoChanges, RemoteWakeups
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.waiters import LAST, level_of
@@ -49,7 +49,7 @@ async def consuming(client: Any) -> bool:
 async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Samples, database: Database):
     """The stream is opened after the reader has read: what fell in between is read once it is open."""
     changes = MongoChanges(database, lambda: "notes_v2_1", level_of)
-    wakes = ForeignWakes(changes, lambda _: False)
+    wakes = RemoteWakeups(changes, lambda _: False)
     opened = asyncio.Event()
     follow = changes.follow
 
@@ -75,7 +75,7 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
 
 
 async def test_a_stream_that_ends_is_opened_again(samples: Samples, database: Database):
-    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_v2_1", level_of), lambda _: False)
+    wakes = RemoteWakeups(MongoChanges(database, lambda: "notes_v2_1", level_of), lambda _: False)
     running = asyncio.create_task(wakes.run())
     store = FoldStore(database, "notes_v2_1")
     for note in (samples.note, samples.other):

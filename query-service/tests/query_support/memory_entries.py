@@ -22,7 +22,7 @@ class MemoryEntries:
         notes = {event.note_id for event in events}
         looked_for = {entry_id(event) for event in events}.difference(unseen)
         ids = {at: self.documents[at].get("event_id") for at in looked_for if at in self.documents}
-        forks = {key: fork.at for key, fork in self.forks.items() if key[0] in notes}
+        forks = {key: fork.found_at for key, fork in self.forks.items() if key[0] in notes}
         places: dict[str, dict[tuple[int, str], int]] = {}
         for (note_id, version, id_), place in forks.items():
             places.setdefault(note_id, {})[version, id_] = place
@@ -31,8 +31,9 @@ class MemoryEntries:
     async def reached(self, note_ids: Collection[str]) -> dict[str, Reached]:
         found = {}
         for note_id in note_ids:
-            versions = {one["version"] for one in self.documents.values() if one["note_id"] == note_id}
-            found[note_id] = Reached(0, versions)
+            versions = [one["version"] for one in self.documents.values() if one["note_id"] == note_id]
+            found[note_id] = Reached()
+            found[note_id].enter_all(sorted(versions))
             found[note_id].jump(self._snapshots({note_id}).get(note_id, 0))
         return found
 

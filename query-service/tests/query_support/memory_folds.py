@@ -36,7 +36,7 @@ class MemoryFolds:
             min(versions, default=0),
             max(versions, default=0),
             {at: self.waiting_events[note_id, at].id for at in versions if (note_id, at) in received},
-            {(at, id_): fork.at for (note, at, id_), fork in self.forks.items() if note == note_id},
+            {(at, id_): fork.found_at for (note, at, id_), fork in self.forks.items() if note == note_id},
         )
 
     def _versions(self, note_id: str) -> list[int]:

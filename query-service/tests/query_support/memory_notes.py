@@ -9,7 +9,7 @@ from query_support.memory_folds import MemoryFolds
 
 from notes_query.projections.note import author_key
 from notes_query.reads.count_tags import TAGS_MAX
-from notes_query.reads.cursor import Position
+from notes_query.reads.cursor import PageEnd
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import View
 
@@ -45,7 +45,7 @@ class MemoryNotes(MemoryFolds):
         """Return those of these notes that are there."""
         return {id_: self.documents[id_] for id_ in note_ids if id_ in self.documents}
 
-    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
+    async def page(self, chosen: Chosen, after: PageEnd | None, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
         """Return a page of summaries."""
         found = [
             (note["created_at"], id_)

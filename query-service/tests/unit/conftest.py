@@ -52,7 +52,7 @@ def places(side: Side) -> Places:
     """The places of those who wait, in this test."""
     places = Places(100)
     for waiters in (side.waiters, side.outcome_waiters):
-        waiters._place = places.one
+        waiters._slot = places.one
     return places
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.errors import StoreUnavailable
-from notes_query.reads.served import AT_ONCE, KEYS, Collecting
+from notes_query.reads.served import MAX_CONCURRENT_QUERIES, MAX_KEYS, Collecting
 from tests.harness.waiting import eventually
 
 
@@ -52,8 +52,8 @@ async def test_who_asks_while_a_query_is_under_way_gets_a_newer_one():
 async def test_no_query_is_for_more_than_it_may():
     notes = Notes()
     reader = Collecting(notes.views, 5)
-    await asyncio.gather(*(reader.ask(str(number)) for number in range(KEYS + 2)))
-    assert [len(asked) for asked in notes.asked] == [1, KEYS, 1]
+    await asyncio.gather(*(reader.ask(str(number)) for number in range(MAX_KEYS + 2)))
+    assert [len(asked) for asked in notes.asked] == [1, MAX_KEYS, 1]
 
 
 async def test_everyone_hears_of_a_failure_and_one_who_leaves_takes_nobody_along():
@@ -73,7 +73,7 @@ async def test_everyone_hears_of_a_failure_and_one_who_leaves_takes_nobody_along
 async def begin(notes: Notes, reader: Collecting[Any]) -> list["asyncio.Task[Any]"]:
     """Have as many queries under way as may be; `notes` hang."""
     under_way = []
-    for number in range(AT_ONCE):
+    for number in range(MAX_CONCURRENT_QUERIES):
         under_way.append(asyncio.create_task(reader.ask(f"under way {number}")))
         await eventually(lambda: len(notes.asked), lambda found: found > number)
     return under_way
@@ -88,7 +88,7 @@ async def test_while_the_store_hangs_two_queries_are_under_way_and_everyone_is_t
         asked.append(asyncio.create_task(reader.ask(f"{number}")))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-    assert len(notes.asked) == AT_ONCE
+    assert len(notes.asked) == MAX_CONCURRENT_QUERIES
     began = loop.time()
     for one in asked:
         with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s"):

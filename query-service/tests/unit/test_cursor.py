@@ -9,7 +9,7 @@ from query_support.fixtures import Samples
 
 from notes_query.errors import InvalidCursor
 from notes_query.reads import cursor
-from notes_query.reads.cursor import Position, Rank, scope_of
+from notes_query.reads.cursor import PageEnd, Rank, scope_of
 
 SCOPE = scope_of("notes", "active", None, None)
 
@@ -24,7 +24,7 @@ SCOPE = scope_of("notes", "active", None, None)
     ],
 )
 def test_a_cursor_holds_the_position_to_the_millisecond(samples: Samples, moment: datetime):
-    position = Position(moment, samples.note)
+    position = PageEnd(moment, samples.note)
 
     text = cursor.encode(position, SCOPE)
 
@@ -40,7 +40,7 @@ def test_a_cursor_holds_the_score_exactly(samples: Samples, score: float):
 
 
 def test_what_was_not_given_out_is_refused(samples: Samples):
-    good = cursor.encode(Position(samples.start, samples.note), SCOPE)
+    good = cursor.encode(PageEnd(samples.start, samples.note), SCOPE)
     raw = urlsafe_b64decode(good + "==")
     another_version = urlsafe_b64encode(b"\x01" + raw[1:]).decode().rstrip("=")
     too_far = urlsafe_b64encode(raw[:7] + b"\x7f" + raw[8:]).decode().rstrip("=")
@@ -68,4 +68,4 @@ def test_a_score_that_no_note_has_is_refused(samples: Samples, score: float):
 )
 def test_a_cursor_of_another_list_is_refused(samples: Samples, decode: Callable[[str, bytes], Any], other: bytes):
     with pytest.raises(InvalidCursor):
-        decode(cursor.encode(Position(samples.start, samples.note), SCOPE), other)
+        decode(cursor.encode(PageEnd(samples.start, samples.note), SCOPE), other)

@@ -9,7 +9,8 @@ from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
 from notes_query.errors import StoreUnavailable
-from notes_query.projecting.enter_read_model import EnterReadModel, enter_batch
+from notes_query.projecting.enter_batch import enter_batch
+from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.pending import EntriesKnown, Fork
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.read_model_store import places
@@ -132,7 +133,7 @@ async def test_behind_a_gap_a_snapshot_of_a_version_that_is_entered_heals_as_it_
         await enter(batch)
 
     assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10)
-    assert [one.at for one in store.forks.values()] == [5]
+    assert [fork.found_at for fork in store.forks.values()] == [5]
     # The same once more, as after a crash.
     await enter([fork, healing, *versions(samples, 11)])
     assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11)
@@ -167,7 +168,7 @@ async def test_a_snapshot_from_before_the_fork_heals_nothing_though_its_version_
     await enter([before])
     await enter([another(samples, 9)])
 
-    assert [one.at for one in store.forks.values()] == [8]
+    assert [fork.found_at for fork in store.forks.values()] == [8]
     assert entered(store, 1, 2, 3, 4, 5, 7, 8)
     await enter([samples.event(samples.snapshotted(version=9)), another(samples, 10)])
     assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10)

@@ -11,7 +11,7 @@ from query_support.memory_notes import MemoryNotes
 
 from notes_chassis.process import TURN_S
 from notes_query.errors import StoreUnavailable
-from notes_query.projecting.fold_read_model import FoldReadModel, begun_here
+from notes_query.projecting.fold_read_model import FoldReadModel, likely_new_notes
 from notes_query.projections.note import evolve
 from notes_query.projections.read_model import Folded
 
@@ -55,7 +55,7 @@ def fold(read_model: FoldReadModel, samples: Samples) -> Callable[..., Any]:
 def test_a_note_begins_where_its_first_versions_are_in_order_and_once(samples: Samples):
     def begun(*messages: Any) -> bool:
         other = samples.event(samples.created(samples.other))
-        return begun_here([other, *map(samples.event, messages)]) == {samples.other, samples.note}
+        return likely_new_notes([other, *map(samples.event, messages)]) == {samples.other, samples.note}
 
     created, second, third = samples.created(), samples.updated(version=2), samples.updated(version=3)
     assert begun(created)

@@ -6,7 +6,7 @@ import pytest
 from query_support.fixtures import Samples, Side
 from query_support.memory_notes import MemoryNotes
 
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projections.note import evolve
 from notes_query.projections.read_model import Folded

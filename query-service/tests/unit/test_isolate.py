@@ -5,7 +5,7 @@ from query_support.fixtures import Samples, Side
 
 from notes_contracts import Code
 from notes_query.errors import BadDeploy, DocumentRefused, StoreUnavailable
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projecting.project_events import Isolate
 
 

@@ -12,7 +12,7 @@ from notes_chassis.kafka.lag import Progress, Tracker
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feed, Feeds
 from notes_query.monitoring.lag import Freshness, look_together
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 
 SECOND = timedelta(seconds=1)
 

@@ -12,7 +12,7 @@ def test_a_version_that_was_stored_is_held_and_so_are_those_before_it():
 
 
 def test_those_written_last_are_kept():
-    reached = ReachedVersions(at_most=2)
+    reached = ReachedVersions(max_notes=2)
     for note in ("one", "two", "one", "three"):
         reached.add([{"_id": note, "version": 1}])
     assert [note for note in ("one", "two", "three") if reached.holds(note, 1)] == ["one", "three"]

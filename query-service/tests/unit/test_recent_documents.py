@@ -14,7 +14,7 @@ def kept(recent: RecentDocuments, *note_ids: str) -> list[str]:
 
 
 def test_those_written_last_are_kept_within_the_bound():
-    recent = RecentDocuments(at_most_bytes=100_000)
+    recent = RecentDocuments(max_bytes=100_000)
     for number in range(50):
         recent.keep({f"{number}": document(f"{number}", "x" * 5_000)})
 

@@ -9,7 +9,7 @@ from query_support.fixtures import Samples, Side
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_contracts import Code
 from notes_query.errors import StoreUnavailable
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import facts_of

@@ -9,8 +9,8 @@ from query_support.fixtures import Samples, Side
 
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting import project_events as module
-from notes_query.projecting.fold_batch import Counts
-from notes_query.projecting.project_events import AT_ONCE, chunks_of, concurrently, in_chunks
+from notes_query.projecting.counts import Counts
+from notes_query.projecting.project_events import MAX_CONCURRENT_CHUNKS, chunks_of, concurrently, in_chunks
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_readers_are_left_some_threads(samples: Samples, small: None):
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        if under_way >= AT_ONCE:
+        if under_way >= MAX_CONCURRENT_CHUNKS:
             full.set()
         await goes_on.wait()
         under_way -= 1
@@ -78,11 +78,11 @@ async def test_readers_are_left_some_threads(samples: Samples, small: None):
     processing = asyncio.create_task(in_chunks(records, process))
     async with asyncio.timeout(5):
         await full.wait()
-    assert under_way == AT_ONCE
+    assert under_way == MAX_CONCURRENT_CHUNKS
     goes_on.set()
 
     assert (await processing).applied == 120
-    assert most == AT_ONCE
+    assert most == MAX_CONCURRENT_CHUNKS
 
 
 async def test_nothing_is_under_way_any_more_when_it_fails():

@@ -9,10 +9,11 @@ from typing import Any, Final
 from notes_chassis import dead_letters_cli as grammar
 from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import printable
+from notes_contracts.times import now
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.monitoring import redrive_of
-from notes_query.composition.shared import Shared, now
+from notes_query.composition.shared import Shared
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import Redrive, Redriven, redriven_as_json, what_is_kept
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 from notes_chassis.dead_letters_cli import show
 from notes_chassis.terminal import complain, positive, printable, table
 from notes_contracts import format_time, parse_id, read
+from notes_contracts.times import now
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.monitoring import forks_of, gaps_in, heal
-from notes_query.composition.shared import Shared, now
+from notes_query.composition.shared import Shared
 from notes_query.repairing.forks import Dropped, Fork, Forks
 from notes_query.repairing.gaps import Gap
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions

@@ -47,12 +47,12 @@ SCOPES: Final = Scopes(
         "/admin/gaps": ADMIN,
     }
 )
-"""Which scope a request needs: without a line here for each route, nothing starts."""
+"""The scope that each route needs. The service does not start if a route is missing here."""
 SERVED: Final = "read models"
 NEEDED: Final = ("mongo", SERVED)
-"""What readiness asks for: what a request needs."""
+"""The parts that readiness asks for, because requests need them."""
 READY_S: Final = 1.0
-"""Seconds that MongoDB has to answer: a request for readiness takes about that long at most."""
+"""Seconds that MongoDB may take to answer a request for readiness."""
 TAGS: Final = [
     {"name": "notes", "description": "Read notes."},
     {"name": "lists", "description": "Find notes."},
@@ -68,9 +68,9 @@ def make_app(
     tokens: Tokens | None = None,
     tracing: "Tracing | None" = None,
 ) -> FastAPI:
-    """Return the application of these routes, which lives as long as `lifespan`.
+    """Return the application with these routes, which lives as long as `lifespan`.
 
-    The first route that fits answers. Without `tokens` nobody is asked for one.
+    The first route that matches answers. Without `tokens` no request needs one.
     """
     return App(
         routers,
@@ -93,23 +93,23 @@ def make_app(
 def health_routes(
     health: Health, ping_mongo: Callable[[], Awaitable[object]], missing: Callable[[], Sequence[str]] = tuple
 ) -> APIRouter:
-    """Return the routes. `missing` says of the read models that requests need here which are not there yet, and why."""
+    """Return the probes. `missing` returns which of the read models that requests need are missing, and why."""
 
-    async def look() -> None:
+    async def check() -> None:
         await probe(health, "mongo", ping_mongo, READY_S)
         reason = "; ".join(missing())
         health.report(SERVED, ok=not reason, reason=reason)
 
-    return probe_routes(health, NEEDED, look, "Can it answer queries?", "no answer within 1 s")
+    return probe_routes(health, NEEDED, check, "Can it answer queries?", "no answer within 1 s")
 
 
 def metrics_route() -> APIRouter:
-    """Return the route."""
+    """Return the route of the metrics, documented with an example."""
     return metrics_routes("# TYPE notes_query_parked_events gauge\nnotes_query_parked_events 0.0\n")
 
 
 def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
-    """Return the document, with the topics' names as they are set."""
+    """Return the AsyncAPI document, with the names of topics that are set."""
     operation = contract.Operation
     document = contract.asyncapi(
         "Notes: query-service",
@@ -143,17 +143,16 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
 
 
 def _example(prefix: str, projector: str, number: int) -> str:
-    return group_of(
-        prefix, {one.name: one.version for one in READ_MODELS.values() if one.projector == projector}, number
-    )
+    versions = {model.name: model.version for model in READ_MODELS.values() if model.projector == projector}
+    return group_of(prefix, versions, number)
 
 
 def _groups(prefix: str) -> dict[str, Any]:
-    """Return the schema of the names of the groups of all builds, each of which feeds read models of one projector."""
+    """Return the schema of the names of groups, one for each build, which feeds read models of one projector."""
     projectors = sorted({read_model.projector for read_model in READ_MODELS.values()})
     return {
         "type": "string",
-        # Written for every reader of patterns: some refuse an escaped hyphen.
+        # Some readers of patterns refuse an escaped hyphen.
         "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}(-[a-z_]+-v[1-9][0-9]*)+-[1-9][0-9]*$",
         "description": f"`{prefix}-<read model>-v<version>-<build>`; a build of several read models names them all",
         "examples": [_example(prefix, projector, number) for number, projector in enumerate(projectors, 1)],

@@ -10,8 +10,9 @@ import structlog
 from notes_chassis.access.authentication import Authentication
 from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
+from notes_contracts.times import now
 from notes_query.composition.projector import parts_of, record_outcomes
-from notes_query.composition.shared import ADMIN, SERVED_NOTES, Shared, now
+from notes_query.composition.shared import ADMIN, SERVED_NOTES, Shared
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import look_together
 from notes_query.monitoring.maintenance import Maintenance, Periodic

@@ -9,8 +9,9 @@ from notes_chassis.kafka.pacing import SHARE, Patience, Yielding, gathering
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import state
+from notes_contracts.times import now
 from notes_query.composition.indexes import create_build_indexes
-from notes_query.composition.shared import SERVED_NOTES, Shared, now
+from notes_query.composition.shared import SERVED_NOTES, Shared
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring.feed_progress import Feed
 from notes_query.monitoring.lag import StoredOffsets
@@ -18,7 +19,7 @@ from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.project_events import Isolate, Process, ProjectEvents
+from notes_query.projecting.project_events import Isolate, ProcessRecords, ProjectEvents
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
@@ -105,7 +106,7 @@ class Consumption:
         self,
         shared: Shared,
         name: str,
-        process: Process,
+        process: ProcessRecords,
         reading: Reading,
         reassigned: Callable[[], None],
         *,

@@ -1,9 +1,8 @@
-"""What one process has once, whatever it runs."""
+"""The adapters and the state that a process has once, whatever it runs."""
 
 import os
 import socket
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -13,9 +12,9 @@ from notes_chassis.http.body import Places
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.topic_state import TopicClient
 from notes_chassis.process import TaskSupervisor
-from notes_contracts import cut_to_milliseconds
+from notes_contracts.times import now
 from notes_contracts.topics import PARTITIONS
-from notes_query.live.foreign_wakes import ForeignWakes, MongoChanges, owns_everything, owns_key
+from notes_query.live.remote_wakeups import MongoChanges, RemoteWakeups, owns_everything, owns_key
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
@@ -35,23 +34,18 @@ if TYPE_CHECKING:
 ADMIN: Final = "notes.admin"
 """The scope of administration, here and at command-service."""
 SERVED_NOTES: Final = "notes"
-"""The read model that readers wait for: `min_version` and `Consistency` speak of it."""
+"""The read model that readers wait for: `min_version` and `Consistency` refer to it."""
 STANDS_FOR: Final[Mapping[ProjectorName, str]] = {"notes": SERVED_NOTES, "background": "search"}
-"""The read model whose build stands for its projector, whose read models may be served from several."""
-
-
-def now() -> datetime:
-    """Return the time as every store holds it."""
-    return cut_to_milliseconds(datetime.now(UTC))
+"""The read model whose build counts as its projector's: the projector's read models may be served from several."""
 
 
 class Shared:
-    """The adapters and the state that several parts of a process share; nothing is connected yet.
+    """The adapters and the state that the parts of a process share; nothing is connected yet.
 
-    `wakes` wakes the `waiters`: readers who wait for documents, by read model, and COMMANDS for outcomes. `consumers`:
-    those at work, by their group. `reached`: the versions of notes that readers get. `feeds`: whoever feeds a group is
-    watched there. `partitions`: how many the topic of events has, by the last look. `lag`: what is told of each
-    projector's. `tracing`: what makes spans, None for none.
+    `waiters`: readers that wait for documents, by read model, or for outcomes, under COMMANDS. `wakes` wakes them.
+    `consumers`: the running ones, by group. `reached`: the versions of notes that readers get. `feeds`: watches what
+    feeds the groups. `partitions`: how many the topic of events has, as of the last `ask_kafka`. `lag`: how fresh the
+    served documents of each projector are. `tracing`: makes spans, None for no traces.
     """
 
     def __init__(
@@ -60,7 +54,7 @@ class Shared:
         self.settings = settings
         self.tracing = tracing
         self.read_models = read_models
-        self.of_entries = [name for name, one in read_models.items() if one.entry is not None]
+        self.of_entries = [name for name, read_model in read_models.items() if read_model.entry is not None]
         self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self.health = Health(now)
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
@@ -76,7 +70,7 @@ class Shared:
         self.consumers: dict[str, BatchConsumer] = {}
         self.reached = ReachedVersions()
         self.wakes = self._wakes()
-        self.waiters = {kind: one.waiters for kind, one in self.wakes.items()}
+        self.waiters = {kind: wakes.waiters for kind, wakes in self.wakes.items()}
         for kind, waiters in self.waiters.items():
             metrics.WAITING.labels(kind).set_function(waiters.__len__)
         self.feeds = Feeds(ProgressStore(self.database))
@@ -86,7 +80,7 @@ class Shared:
         }
 
     async def ask_kafka(self) -> None:
-        """Ask how many partitions the topic of events has. Raises as TopicClient.states; what was known stays."""
+        """Ask how many partitions the topic of events has. Raises as TopicClient; then the known number stays."""
         (topic,) = await self.inquiry.states([self.settings.topic_events])
         self.partitions = topic.partitions or self.partitions
 
@@ -95,26 +89,27 @@ class Shared:
         return await self.topic.committed(self.served.build(SERVED_NOTES).group)
 
     def switched(self) -> None:
-        """Tell whoever waits that other builds are served."""
+        """Let waiting readers follow the builds that are served now."""
         for name in self.read_models:
             self.wakes[name].switched()
 
-    def _wakes(self) -> Mapping[str, ForeignWakes]:
-        """Return who wakes readers: this process for what it projects, change streams for the rest."""
-        place = Places(self.settings.http_waiting).one
+    def _wakes(self) -> Mapping[str, RemoteWakeups]:
+        """Return what wakes readers, by kind: this process for what it projects, change streams for the rest."""
+        slot = Places(self.settings.http_waiting).one
         outcomes = MongoChanges(self.database, lambda: KEPT.collection, lambda _: 1)
-        wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, self._woken(COMMANDS), place)}
+        wakes = {COMMANDS: RemoteWakeups(outcomes, self._owns_outcome, self._woken(COMMANDS), slot)}
         for name in self.read_models:
             of_entries = name in self.of_entries
             collection = partial(self.served.collection, name)
             changes = MongoChanges(self.database, collection, level_of, of_entries=of_entries)
             owns = partial(self._owns_document, name)
-            wakes[name] = ForeignWakes(changes, owns, self._woken(name), place)
+            wakes[name] = RemoteWakeups(changes, owns, self._woken(name), slot)
         return wakes
 
     def _woken(self, kind: str) -> Callable[[float], None]:
-        """Return what is called, by the reader, with the seconds that it took to go on."""
-        observe, tracing = metrics.WOKEN_SECONDS.labels(kind).observe, self.tracing
+        """Return the function that a woken reader calls with the seconds that it took to go on."""
+        observe = metrics.WOKEN_SECONDS.labels(kind).observe
+        tracing = self.tracing
         if tracing is None:
             return observe
 

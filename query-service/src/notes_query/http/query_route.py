@@ -129,7 +129,7 @@ def answers(
     if "ETag" in headers:
         responses[304] = {**_NOT_MODIFIED, "headers": good["headers"]}
     if "Consistency" in headers:
-        # Also of a note that is not there: its first version may be the one that is missing.
+        # An unknown note has it, too: its first version may be the missing one.
         for status in responses.keys() & {404, 410}:
             responses[status] = {**responses[status], "headers": {"Consistency": _HEADERS["Consistency"]}}
     return responses
@@ -144,13 +144,13 @@ def id_of(text: str, name: str) -> str:
 
 
 def matches(if_none_match: Sequence[str], etag: str) -> bool:
-    """Say whether a line of `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
+    """Return whether a line of `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
     return any(line.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(line) for line in if_none_match)
 
 
 def tagged(request: Request, etag: str, headers: Mapping[str, str], content: Callable[[], bytes]) -> Response:
-    """Return the answer with this strong entity tag, 304 if the client has it; `content` makes it otherwise."""
-    # `Vary` of whatever length: 304 says what 200 would have said (RFC 9110, 15.4.5), and that one may be compressed.
+    """Return the answer with this strong entity tag: 304 if the client has it, else what `content` returns."""
+    # `Vary` is always sent: a 304 has the headers of the 200 (RFC 9110, 15.4.5), which may be compressed.
     headers = {**headers, "ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if matches(request.headers.getlist("if-none-match"), etag):
         return Response(None, 304, headers)
@@ -158,18 +158,18 @@ def tagged(request: Request, etag: str, headers: Mapping[str, str], content: Cal
 
 
 def digested(request: Request, body: Any, headers: Mapping[str, str]) -> Response:
-    """Return the answer with an entity tag made from it: what is put together has no version."""
+    """Return the answer with an entity tag made from its content: what is put together has no version."""
     content = to_json(body)
     return tagged(request, f'"{blake2b(content, digest_size=12).hexdigest()}"', headers, lambda: content)
 
 
 def lag_header(lag: LagSeconds) -> dict[str, str]:
-    """Return the header `Projection-Lag`, by how many seconds what is shown may be behind; none if not known."""
+    """Return the header `Projection-Lag`: the seconds by which documents may be behind. No header if not known."""
     seconds = lag()
     return {} if seconds is None else {"Projection-Lag": f"{max(seconds, 0.0):.1f}"}
 
 
 def shown_as(model: type[BaseModel], document: Mapping[str, Any], id_: str = "id") -> dict[str, Any]:
-    """Return what the model describes, out of a document: its `_id` under that name, times as they are sent."""
+    """Return the fields of the model out of a document: its `_id` under the name `id_`, times as text."""
     found = {name: document["_id" if name == id_ else name] for name in model.model_fields}
     return {name: format_time(value) if isinstance(value, datetime) else value for name, value in found.items()}

@@ -30,8 +30,8 @@ from notes_contracts.times import Timestamp
 from notes_query.errors import Busy, TopicUnavailable
 from notes_query.http.problems import documented_problems, problem
 from notes_query.live.follower import Passed
-from notes_query.live.foreign_wakes import MongoChanges
 from notes_query.live.hub import Hub
+from notes_query.live.remote_wakeups import MongoChanges
 from notes_query.live.stream import SLOW, Stream
 from notes_query.live.streams import TOO_OLD, Streams
 from notes_query.live.tail import EventTopic

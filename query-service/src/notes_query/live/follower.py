@@ -1,4 +1,4 @@
-"""Reads events and gives them back once their documents are there: for all clients, or for one that catches up."""
+"""Reads events and returns them once their documents are stored: for all clients, or for one that catches up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -18,32 +18,39 @@ from notes_query.projections.read_model import Record
 
 log = structlog.get_logger()
 
-ASKED_AT_ONCE: Final = 1_000
-WAITING_MOST: Final = 10_000
-"""Events that wait for their documents, at most; beyond that the topic keeps them."""
+NOTES_PER_QUERY: Final = 1_000
+"""Notes whose documents one query looks for."""
+MAX_WAITING: Final = 10_000
+"""Events that may wait for their documents. No more are read until some have left."""
 CROWDED: Final = 1_000
-"""Events that wait, from which on those that will not come are soon set aside, so that the others go on."""
-FIRST_LOOK_S: Final = 0.005
-LAST_LOOK_S: Final = 0.5
-CROWDED_LOOK_S: Final = 0.1
+"""Waiting events from which on those that will not come are set aside sooner, so that the others go on."""
+FIRST_PAUSE_S: Final = 0.005
+"""Seconds until documents are looked for again; they grow to LONGEST_PAUSE_S."""
+LONGEST_PAUSE_S: Final = 0.5
+CROWDED_PAUSE_S: Final = 0.1
+"""The longest pause while CROWDED events wait."""
 GAP_S: Final = 0.01
+"""Seconds between two queries for documents, at least."""
 IDLE_S: Final = 1.0
+"""Seconds that a read waits for records while nothing is pending."""
 PASSED_WITHIN_S: Final = 2.0
+"""Seconds within which the projector's offsets have to be known."""
 CHECK_S: Final = 10.0
+"""Seconds between two checks whether the reader still reads."""
 
 Levels = Callable[[Collection[str]], Awaitable[list[Level]]]
-"""Returns where the documents of these notes are, in one query. Raises StoreUnavailable."""
+"""Returns the levels of these notes' documents, by one query. Raises StoreUnavailable."""
 Passed = Callable[[], Awaitable[Mapping[int, int]]]
-"""Returns, by partition, the offset below which the projector is done with every event.
+"""Returns, by partition, the offset below which the projector has passed every event.
 
 Raises TopicUnavailable, StoreUnavailable.
 """
 
 
 class Pace(NamedTuple):
-    """How much is read at once, how often the projector is asked how far it is, and how long after it an event waits.
+    """How much is read at once, how often the projector's offsets are read, and how long an event waits after it.
 
-    That has to be longer than it takes to look for all documents that are waited for.
+    That wait has to be longer than it takes to look for the documents of all waiting events.
     """
 
     read_at_once: int
@@ -53,16 +60,16 @@ class Pace(NamedTuple):
 
 LIVE: Final = Pace(500, 5.0, ASIDE_AFTER_S)
 CATCHING_UP: Final = Pace(100, 1.0, 1.0)
-"""Little in memory for a client that does not take it; what is old and not there will not come soon."""
+"""Few events are held for a client that may not take them. An old event without a document will not get one soon."""
 CROWDED_PACE: Final = Pace(500, 1.0, 3.0)
 
 
 @dataclass(slots=True)
 class Follower:
-    """One reader of the topic with what it holds. `clock` returns seconds.
+    """A reader of the topic, with the events that it holds. `clock` returns seconds.
 
-    While something is pending, its documents are looked for again: soon at first, then every half second, and never
-    more often than every `GAP_S` seconds, however the events come.
+    While something is pending, its documents are looked for again: soon at first, then every LONGEST_PAUSE_S, but never
+    more often than every GAP_S, however fast events come.
     """
 
     tail: EventTail
@@ -71,7 +78,7 @@ class Follower:
     passed: Passed
     clock: Callable[[], float]
     pace: Pace = LIVE
-    _look_s: float = FIRST_LOOK_S
+    _pause_s: float = FIRST_PAUSE_S
     _rests_until: float = 0.0
     _asked_passed: float | None = None
     _read: list[int] = field(init=False)
@@ -83,61 +90,62 @@ class Follower:
         self._moved_at = self._checked_at = self.clock()
 
     async def step(self) -> list[Sent]:
-        """Read what there is, wait a moment if there is nothing, and return what may be sent.
+        """Read the next records, or wait a moment if there are none, and return what may be sent.
 
-        Nothing is lost by an error, nor by a cancellation. Raises TopicUnavailable, Truncated, StoreUnavailable,
+        Neither an error nor a cancellation loses anything. Raises TopicUnavailable, Truncated, StoreUnavailable,
         Building.
         """
-        if (rest := self._rests_until - self.clock()) > 0:
-            await asyncio.sleep(rest)
+        rest_s = self._rests_until - self.clock()
+        if rest_s > 0:
+            await asyncio.sleep(rest_s)
         pending = self.pending
-        wait_s = min(self._look_s, self._last_look_s) if pending.waits else IDLE_S
-        room = WAITING_MOST - pending.waiting
+        wait_s = min(self._pause_s, self._longest_pause_s) if pending.waits else IDLE_S
+        room = MAX_WAITING - pending.waiting
         if room > 0:
             records, next_ = await self.tail.read(min(room, self.pace.read_at_once), wait_s)
             pending.add(map(change_of, records), next_)
             if records:
-                self._look_s = FIRST_LOOK_S
+                self._pause_s = FIRST_PAUSE_S
         else:
             await asyncio.sleep(wait_s)
         if not pending.waits:
             return []
         try:
-            levels = await self.levels(pending.asked(ASKED_AT_ONCE))
+            levels = await self.levels(pending.asked(NOTES_PER_QUERY))
         except (StoreUnavailable, Building):
-            # Nobody could see whether the documents are there: that time is not one that they were waited for.
+            # This time does not count as waiting: nobody could see whether the documents are stored.
             self._asked_passed = None
             pending.forget_since()
             raise
-        # Asked before anything leaves, which a cancellation would lose.
+        # Read before any change leaves: a cancellation here would lose changes that have left.
         passed = await self._passed_now() if pending.waiting else None
         sent = list(pending.reached(levels))
         if passed is not None:
             pace = self._pace
             pending.set_aside(passed, self.clock(), min(pace.aside_after_s, self.pace.aside_after_s))
-        self._look_s = FIRST_LOOK_S if sent else min(self._last_look_s, self._look_s * 1.5)
+        self._pause_s = FIRST_PAUSE_S if sent else min(self._longest_pause_s, self._pause_s * 1.5)
         self._rests_until = self.clock() + GAP_S
         return sent
 
     @property
     def reading(self) -> bool:
-        """Whether more is read: not while too much waits for its documents."""
-        return self.pending.waiting < WAITING_MOST
+        """Whether more is read: not while MAX_WAITING events wait."""
+        return self.pending.waiting < MAX_WAITING
 
     @property
     def _crowded(self) -> bool:
         return self.pending.waiting >= CROWDED
 
     @property
-    def _last_look_s(self) -> float:
-        return CROWDED_LOOK_S if self._crowded else LAST_LOOK_S
+    def _longest_pause_s(self) -> float:
+        return CROWDED_PAUSE_S if self._crowded else LONGEST_PAUSE_S
 
     @property
     def _pace(self) -> Pace:
         return CROWDED_PACE if self._crowded else self.pace
 
     async def _passed_now(self) -> Mapping[int, int] | None:
-        """Return how far the projector is, now and then; None if it is not the time, or nobody can tell."""
+        """Return the projector's offsets every `passed_every_s`; None in between, or if they are not known."""
         now = self.clock()
         if self._asked_passed is None:
             self._asked_passed = now
@@ -148,16 +156,18 @@ class Follower:
             async with asyncio.timeout(PASSED_WITHIN_S):
                 return await self.passed()
         except (TopicUnavailable, StoreUnavailable, Building, TimeoutError):
-            return None  # then nothing is known to be passed, and the position waits
+            return None  # nothing is known to be passed, so the position waits
 
     async def check(self) -> None:
-        """Ask the topic now and then. Raises TopicUnavailable if the reader has to be made anew.
+        """Compare with the topic every CHECK_S. Raises TopicUnavailable if the reader has to be made anew.
 
-        A reader that has died inside says nothing; one that was assigned its partitions is told of no other.
+        A reader that has died inside raises nothing, and one with assigned partitions does not learn of new ones.
         """
-        read, now = self.pending.read, self.clock()
+        read = self.pending.read
+        now = self.clock()
         if read != self._read:
-            self._read, self._moved_at = list(read), now
+            self._read = list(read)
+            self._moved_at = now
         if now - self._checked_at < CHECK_S:
             return
         bounds = await self.tail.bounds()
@@ -170,15 +180,15 @@ class Follower:
 
 
 def change_of(record: Record) -> Change | None:
-    """Return what clients are told of an event; None for a record that is none."""
+    """Return the change that an event is for clients; None for a record that is not an event."""
     try:
         event = decode_event(record)
-        at = None if event.occurred_at is None else format_time(event.occurred_at)
+        occurred_at = None if event.occurred_at is None else format_time(event.occurred_at)
     except Undecodable:
         return None
-    except Exception:  # whatever it is, it must not hold up all clients; the projector sets such a record aside, too
+    except Exception:  # no error may hold up all clients; the projector gives up such a record, too
         log.exception(
             "a record cannot be told of", topic=record.topic, partition=record.partition, offset=record.offset
         )
         return None
-    return Change(event.note_id, event.version, event.type, at, record.partition, record.offset)
+    return Change(event.note_id, event.version, event.type, occurred_at, record.partition, record.offset)

@@ -1,4 +1,4 @@
-"""One reader of the topic for all clients of this instance, at work only while somebody listens."""
+"""One reader of the topic for all clients of this instance. It reads only while a client listens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,24 +13,25 @@ from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Tru
 from notes_query.live.change_log import ChangeLog, entry_of, reset_entry
 from notes_query.live.follower import CATCHING_UP, Follower, Levels, Passed
 from notes_query.live.pending_changes import PendingChanges
-from notes_query.live.position import Position, fingerprint
+from notes_query.live.position import StreamPosition, fingerprint
 from notes_query.live.tail import Bounds, EventTopic, behind
 
 log = structlog.get_logger()
 
 IDLE_S: Final = 10.0
-"""Seconds that the reader stays for nobody: a client that comes back finds what it has missed in the log."""
+"""Seconds that the reader goes on without a client: one that comes back finds in the log what it has missed."""
 READY_S: Final = 5.0
+"""Seconds that a client waits until the reader reads."""
 BACK: Final = 10_000
-"""Records before the end, at most, at which the reader begins for a first client that resumes there."""
+"""Records before the end from which the reader begins at most, for a first client that resumes there."""
 GONE: Final = "The topic of events no longer holds what comes next. Read the notes anew; changes go on from now."
 
 
 @dataclass(slots=True)
 class Hub:
-    """Its clients read `log`. `run` ends by cancellation only; `close` ends every stream.
+    """Reads the topic into `log`, which the clients read. `run` ends by cancellation only; `close` ends every stream.
 
-    `clock` returns seconds. `report` is told whether the topic is read, and why not.
+    `clock` returns seconds. `report` is called with the reason why the topic is not read, or with None.
     """
 
     topic: EventTopic
@@ -45,14 +46,14 @@ class Hub:
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _resume: Position | None = None
+    _resume: StreamPosition | None = None
     _follower: Follower | None = None
     _reason: str = "not started"
     _read_of: str = ""
     _backoff: Backoff = field(default_factory=Backoff)
 
     async def run(self) -> None:
-        """Read while somebody listens."""
+        """Read while a client listens."""
         while True:
             await self._wanted.wait()
             while self._wanted.is_set():
@@ -66,16 +67,18 @@ class Hub:
                     if not self._listening:
                         self._wanted.clear()
             self._ready.clear()
-            self.report(None)  # nobody asks Kafka any more, so nothing is known against it
-            self.pending, self.log = None, None
+            self.report(None)  # Kafka is not asked any more, so no failure of it is known
+            self.pending = None
+            self.log = None
 
     async def _read(self) -> None:
-        """Read until nobody has listened for a while. Raises TopicUnavailable; what is pending stays as it is."""
+        """Read until no client has listened for IDLE_S. Raises TopicUnavailable; then what is pending is kept."""
         tail = await self.topic.tail()
-        identity = self.topic.identity  # of this reader: the next one may find another
+        identity = self.topic.identity  # that of this reader; the next reader may find another one
         try:
             bounds = await tail.bounds()
-            another, self._read_of = self._read_of != identity, identity
+            another = self._read_of != identity
+            self._read_of = identity
             if self.pending is not None and self.log is not None and len(self.pending.read) < len(bounds.first):
                 self.pending.grow(bounds.first)
                 self.log.grow(bounds.first)
@@ -88,11 +91,11 @@ class Hub:
             follower = self._follower = Follower(tail, pending, self.levels, self.passed, self.clock)
             await self._follow(follower, bounds.end)
         finally:
-            self._follower = None  # who asks a client that is closed waits for ever
+            self._follower = None  # a call of a closed client would never return
             await tail.close()
 
     def _begin(self, bounds: Bounds) -> PendingChanges:
-        start = Position(fingerprint(self._read_of), bounds.end)
+        start = StreamPosition(fingerprint(self._read_of), bounds.end)
         resume = None if self._resume is None else self._resume.extended(len(bounds.end))
         if resume is not None and self.knows(resume) and bounds.hold(resume.starts()):
             back = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
@@ -101,28 +104,29 @@ class Hub:
         return PendingChanges(start)
 
     def _begin_anew(self, bounds: Bounds) -> PendingChanges:
-        """Tell every client that something is lost, and go on from now."""
-        start = Position(fingerprint(self._read_of), bounds.end)
+        """Send every client a reset, because events are lost, and go on from now."""
+        start = StreamPosition(fingerprint(self._read_of), bounds.end)
         if self.log is not None:
             self.log.append([reset_entry(PendingChanges(start).id, GONE)])
             self.log.restart(start)
-            self._tell()
+            self._wake_streams()
         log.error("events are gone from the topic before clients were told of them", topic=self.topic.name)
         return PendingChanges(start)
 
     async def _follow(self, follower: Follower, until: Sequence[int]) -> None:
-        idle_at, reported = self.clock(), False
+        idle_since = self.clock()
+        reported = False
         while True:
             if not self._ready.is_set() and not behind(follower.pending.read, until):
                 self._ready.set()
             await self._step(follower)
-            if not reported:  # by this reader: what was said of the one before it stands until then
+            if not reported:  # until this reader has read, the failure of the one before is reported
                 self.report(None)
                 reported = True
             await follower.check()
             if self._listening:
-                idle_at = self.clock()
-            elif self.clock() - idle_at >= IDLE_S:
+                idle_since = self.clock()
+            elif self.clock() - idle_since >= IDLE_S:
                 self._wanted.clear()
                 self._ready.clear()
                 return
@@ -131,7 +135,7 @@ class Hub:
         try:
             sent = await follower.step()
         except Truncated as error:
-            raise TopicUnavailable(str(error)) from error  # the next reader finds out what is left
+            raise TopicUnavailable(str(error)) from error  # the next reader sees what the topic still holds
         except (StoreUnavailable, Building) as error:
             log.warning("documents are not seen, trying again", error=str(error))
             await asyncio.sleep(self._backoff.next())
@@ -139,11 +143,11 @@ class Hub:
         self._backoff.reset()
         if sent and self.log is not None:
             self.log.append(map(entry_of, sent))
-            self._tell()
+            self._wake_streams()
 
     @asynccontextmanager
-    async def listening(self, resume: Position | None) -> AsyncIterator[None]:
-        """Keep the reader at work. Raises TopicUnavailable if it does not read within a few seconds."""
+    async def listening(self, resume: StreamPosition | None) -> AsyncIterator[None]:
+        """Keep the reader reading. Raises TopicUnavailable if it does not read within READY_S."""
         if not self._wanted.is_set():
             self._resume = resume
             self._wanted.set()
@@ -159,7 +163,7 @@ class Hub:
             self._listening -= 1
 
     async def news(self, within_s: float) -> bool:
-        """Wait for something new, or for the end; return False if nothing came in that time."""
+        """Wait for new entries or the end. Return False if there were none in that time."""
         news = self._news
         try:
             async with asyncio.timeout(within_s):
@@ -168,34 +172,35 @@ class Hub:
             return False
         return True
 
-    def _tell(self) -> None:
-        told, self._news = self._news, asyncio.Event()
-        told.set()
+    def _wake_streams(self) -> None:
+        news = self._news
+        self._news = asyncio.Event()
+        news.set()
 
     def close(self) -> None:
-        """End every stream, and let nobody listen any more: the service is going down."""
+        """End every stream, because the service stops."""
         self.closed = True
-        self._tell()
+        self._wake_streams()
 
-    def knows(self, position: Position) -> bool:
-        """Say whether a position is one of the topic that is read."""
+    def knows(self, position: StreamPosition) -> bool:
+        """Return whether a position belongs to the topic that is read."""
         partitions = len(position.next) if self.pending is None else self.partitions
         return position.topic == fingerprint(self._read_of) and len(position.next) == partitions
 
     @property
     def partitions(self) -> int:
-        """How many the topic has, as far as it is read; 0 before that."""
+        """The number of the topic's partitions that are read; 0 while none is read."""
         return 0 if self.pending is None else len(self.pending.read)
 
-    def reaches(self, position: Position) -> bool:
-        """Say whether the log has all that a client at this position has missed."""
+    def reaches(self, position: StreamPosition) -> bool:
+        """Return whether the log has all that a client at this position has missed."""
         log, pending = self.log, self.pending
         if log is None or pending is None or not log.reaches(position):
             return False
-        return not log.gone(place for place in position.pending if not pending.holds(*place))
+        return not log.gone(source for source in position.pending if not pending.holds(*source))
 
-    def has_read(self, position: Position) -> bool:
-        """Say whether this reader is at least as far as the position."""
+    def has_read(self, position: StreamPosition) -> bool:
+        """Return whether this reader has read at least as far as the position."""
         pending = self.pending
         return pending is not None and not behind(pending.read, position.next)
 
@@ -205,14 +210,14 @@ class Hub:
             raise TopicUnavailable(self._reason)
         return await self._follower.tail.bounds()
 
-    async def reader(self, position: Position) -> Follower:
-        """Return a reader of a client's own, from this position on. Raises TopicUnavailable."""
+    async def reader(self, position: StreamPosition) -> Follower:
+        """Return a new reader for one client, from this position on. Raises TopicUnavailable."""
         tail = await self.topic.tail()
         pending = PendingChanges(position)
         tail.seek(pending.read)
         return Follower(tail, pending, self.levels, self.passed, self.clock, CATCHING_UP)
 
     def take_over(self, pending: PendingChanges) -> None:
-        """Keep what a client's own reader had set aside, which nobody else may know."""
+        """Keep what a client's own reader has set aside, which this reader may not know."""
         if self.pending is not None and self.knows(pending.position.extended(self.partitions)):
             self.pending.adopt(pending.aside)

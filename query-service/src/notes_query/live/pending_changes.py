@@ -5,17 +5,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from notes_query.live.position import NAMED, NAMED_IN_ALL, Position, encode, head, tail, text, varint
+from notes_query.live.position import NAMED, NAMED_IN_ALL, StreamPosition, encode, head, tail, text, varint
 from notes_query.live.set_aside import DROPPED, Change, SetAside
 
 ASIDE_AFTER_S: Final = 60.0
+"""Seconds after the projector has passed an event until it is set aside, if its document is not stored."""
 REMEMBERED: Final = 10_000
+"""Notes whose last sent version is remembered, so that repeats are not sent."""
 
 
 class Sent(NamedTuple):
-    """A change whose document is there. `id`: the position after it.
+    """A change whose document is stored. `id`: the position after it.
 
-    `late`: the projector was done with it before, so positions may have passed it, here or on another instance.
+    `late`: the projector had passed the event before, so positions may have passed it, here or on another instance.
     """
 
     change: Change
@@ -24,9 +26,10 @@ class Sent(NamedTuple):
 
 
 class _Partition:
-    """What is known of one. `pending`: by offset, None for what a position has named and nobody has read yet.
+    """A partition of the topic. `pending`: changes by offset; None for an offset that a position named, not yet read.
 
-    `read`: where reading goes on. `next`, `named`: what the position says of it; the offsets are below `next`.
+    `read`: the offset at which reading goes on. `next`, `named`: the position's offset of this partition, and the
+    pending offsets below it.
     """
 
     __slots__ = ("encoded", "named", "next", "pending", "read", "sent_below")
@@ -35,39 +38,44 @@ class _Partition:
         self.sent_below = sent_below
         self.read = read
         self.pending: OrderedDict[int, Change | None] = OrderedDict.fromkeys(named)
-        self.place()
+        self.move_position()
 
     def go_on(self, read: int) -> None:
-        """Note where reading goes on; forget what the position had named and the topic does not have."""
-        for offset in [at for at in islice(self.pending, NAMED) if at < read and self.pending[at] is None]:
+        """Go on reading at `read`. Forget the offsets that the position named and the topic no longer has."""
+        for offset in [
+            offset for offset in islice(self.pending, NAMED) if offset < read and self.pending[offset] is None
+        ]:
             del self.pending[offset]
         self.read = max(self.read, read)
-        self.place()
+        self.move_position()
 
     def pass_by(self, offset: int) -> None:
-        """Let the position pass an event: it is sent, or set aside."""
+        """Let the position pass an event, which is sent or set aside."""
         del self.pending[offset]
         self.sent_below = max(self.sent_below, offset + 1)
 
-    def place(self) -> None:
-        """Say anew how far the position is."""
+    def move_position(self) -> None:
+        """Set `next`, `named` and `encoded` to how far the position is now."""
         if not self.pending:
-            self.next, first = max(self.sent_below, self.read), []
+            self.next = max(self.sent_below, self.read)
+            first = []
         else:
             first = [offset for offset in islice(self.pending, NAMED + 1) if offset < self.sent_below]
             self.next = first[NAMED] if len(first) > NAMED else self.sent_below
-        self.named, self.encoded = first[:NAMED], varint(self.next)
+        self.named = first[:NAMED]
+        self.encoded = varint(self.next)
 
 
 class PendingChanges:
-    """Takes events in the order of their partitions; gives them back as soon as their notes are there.
+    """Takes events in the order of their partitions; gives them back as soon as their notes' documents are stored.
 
-    A note's changes leave in the order of its versions, each once; those of different notes do not wait for each
-    other. The position never passes an event that has not left, unless the projector is done with it and its note is
-    not there some seconds later: it was parked or given up, and is set aside for as long as there is room.
+    A note's changes leave in the order of its versions, each once. Changes of different notes do not wait for each
+    other. The position passes no event that has not left, with one exception: the projector has passed the event, and
+    some seconds later its document is still not stored. Such an event was parked or given up. It is set aside for as
+    long as there is room.
     """
 
-    def __init__(self, start: Position) -> None:
+    def __init__(self, start: StreamPosition) -> None:
         self._topic = start.topic
         self._partitions = [
             _Partition(next_, read, sorted(offset for partition, offset in start.pending if partition == number))
@@ -82,7 +90,7 @@ class PendingChanges:
     @property
     def read(self) -> list[int]:
         """Where reading goes on, by partition."""
-        return [one.read for one in self._partitions]
+        return [partition.read for partition in self._partitions]
 
     def grow(self, start: Sequence[int]) -> None:
         """Take the partitions that the topic has got, from `start` on."""
@@ -90,12 +98,12 @@ class PendingChanges:
         self._head = head(self._topic, len(self._partitions))
 
     def add(self, changes: Iterable[Change | None], read: Sequence[int]) -> None:
-        """Take what was read, None for what cannot be; `read` is where reading goes on, by partition."""
+        """Take what was read, None for unreadable records; `read`: the offset to go on at, by partition."""
         for change in changes:
             if change is not None:
                 self._take(change)
-        for one, offset in zip(self._partitions, read, strict=True):
-            one.go_on(offset)
+        for partition, offset in zip(self._partitions, read, strict=True):
+            partition.go_on(offset)
 
     def _take(self, change: Change) -> None:
         partition, offset = self._partitions[change.partition], change.offset
@@ -109,7 +117,7 @@ class PendingChanges:
         partition.pending[offset] = change
 
     def asked(self, at_most: int) -> list[str]:
-        """Return notes that are waited for; when there are more, others the next time."""
+        """Return notes whose documents are waited for. If there are more, the next call returns others."""
         notes = list(islice(self._notes, at_most))
         if len(notes) < len(self._notes):
             for note_id in notes:
@@ -117,7 +125,7 @@ class PendingChanges:
         return notes
 
     def reached(self, levels: Iterable[tuple[str, int]]) -> Iterator[Sent]:
-        """Give what may be sent, now that these notes are at these versions. Take all of it."""
+        """Yield what may be sent, now that these notes have these versions. The caller has to take all of it."""
         groups = []
         for note_id, level in levels:
             versions = self._notes.get(note_id)
@@ -136,9 +144,9 @@ class PendingChanges:
     def _leave(self, change: Change) -> Sent:
         if self._aside.remove(change):
             return Sent(change, self.id, late=True)
-        late = self._since.pop(change.place, None) is not None
+        late = self._since.pop(change.source, None) is not None
         self._partitions[change.partition].pass_by(change.offset)
-        self._partitions[change.partition].place()
+        self._partitions[change.partition].move_position()
         return Sent(change, self.id, late)
 
     def _remember(self, note_id: str, version: int) -> None:
@@ -148,22 +156,23 @@ class PendingChanges:
             self._seen.popitem(last=False)
 
     def set_aside(self, passed: Mapping[int, int], now: float, after_s: float = ASIDE_AFTER_S) -> None:
-        """Let the position pass what will not come by itself. `passed`: how far the projector is, by partition.
+        """Set aside events whose documents will not come by themselves, so that the position passes them.
 
-        `after_s`: seconds since that was first seen of an event.
+        `passed`: the projector's offsets by partition. `after_s`: seconds that an event waits once the projector has
+        passed it.
         """
-        for partition, one in enumerate(self._partitions):
-            below = passed.get(partition, 0)
-            for offset, change in list(one.pending.items()):
+        for number, partition in enumerate(self._partitions):
+            below = passed.get(number, 0)
+            for offset, change in list(partition.pending.items()):
                 if offset >= below:
                     break
-                since = self._since.setdefault((partition, offset), now)
+                since = self._since.setdefault((number, offset), now)
                 if now - since >= after_s and change is not None:
-                    del self._since[partition, offset]
-                    one.pass_by(offset)
+                    del self._since[number, offset]
+                    partition.pass_by(offset)
                     for dropped in self._aside.add(change):
                         self._forget(dropped)
-            one.place()
+            partition.move_position()
 
     def _forget(self, change: Change) -> None:
         versions = self._notes[change.note_id]
@@ -172,7 +181,7 @@ class PendingChanges:
             del self._notes[change.note_id]
 
     def adopt(self, aside: Iterable[Change]) -> None:
-        """Keep what another reader of the topic had set aside, while there is room; not what is known here."""
+        """Keep what another reader of the topic had set aside, unless it is known here, while there is room."""
         for change in aside:
             note_id, partition = change.note_id, self._partitions[change.partition]
             versions = self._notes.get(note_id, {})
@@ -186,38 +195,38 @@ class PendingChanges:
                 DROPPED.inc()
 
     def forget_since(self) -> None:
-        """Wait anew for all that may be set aside."""
+        """Let all events wait anew before they are set aside."""
         self._since.clear()
 
     @property
-    def position(self) -> Position:
-        """How far everything has been sent."""
+    def position(self) -> StreamPosition:
+        """The position up to which all has been sent."""
         next_: list[int] = []
         pairs: list[tuple[int, int]] = []
-        for number, one in enumerate(self._partitions):
+        for number, partition in enumerate(self._partitions):
             room = NAMED_IN_ALL - len(pairs)
-            next_.append(one.next if len(one.named) <= room else one.named[room])
-            pairs += [(number, offset) for offset in one.named[:room]]
-        return Position(self._topic, tuple(next_), tuple(pairs))
+            next_.append(partition.next if len(partition.named) <= room else partition.named[room])
+            pairs += [(number, offset) for offset in partition.named[:room]]
+        return StreamPosition(self._topic, tuple(next_), tuple(pairs))
 
     @property
     def id(self) -> str:
         """The text of the position."""
-        pairs = [(number, offset) for number, one in enumerate(self._partitions) for offset in one.named]
+        pairs = [(number, offset) for number, its in enumerate(self._partitions) for offset in its.named]
         if len(pairs) > NAMED_IN_ALL:
             return encode(self.position)
-        nexts = b"".join([one.encoded for one in self._partitions])
-        pending = tail([one.next for one in self._partitions], pairs) if pairs else b""
+        nexts = b"".join([partition.encoded for partition in self._partitions])
+        pending = tail([partition.next for partition in self._partitions], pairs) if pairs else b""
         return text(self._head + nexts + pending)
 
     def holds(self, partition: int, offset: int) -> bool:
-        """Say whether that event has still to be sent, and positions have not passed it."""
+        """Return whether that event still has to be sent, and the position has not passed it."""
         return offset in self._partitions[partition].pending
 
     @property
     def waiting(self) -> int:
-        """How many events wait, without those that are set aside."""
-        return sum(len(one.pending) for one in self._partitions)
+        """The number of events that wait, without those that are set aside."""
+        return sum(len(partition.pending) for partition in self._partitions)
 
     @property
     def aside(self) -> Collection[Change]:
@@ -226,5 +235,5 @@ class PendingChanges:
 
     @property
     def waits(self) -> bool:
-        """Whether there is anything whose document is not there yet, aside or not."""
+        """Whether any change waits for its document, set aside or not."""
         return bool(self._notes)

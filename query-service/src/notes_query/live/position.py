@@ -1,7 +1,7 @@
-"""A place on the topic of events, and the opaque text of it that clients keep as `Last-Event-ID`.
+"""A position on the topic of events, and its opaque text, which clients keep as `Last-Event-ID`.
 
-It is a vector of offsets, which every instance reads the same and which no rebuild changes. With it goes a
-fingerprint of the topic's name: offsets of another topic mean nothing.
+It is a vector of offsets, which means the same on every instance and after every rebuild. It also has a fingerprint of
+the topic's name: in another topic the offsets mean other records.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -18,30 +18,30 @@ from notes_query.errors import InvalidCursor
 MAX_LENGTH: Final = HEADER_BYTES
 """An id comes in a header."""
 NAMED: Final = 8
-"""Pending events of one partition that a position names; it stays below the others."""
+"""Pending events of a partition that a position names. The position stays below those that it does not name."""
 NAMED_IN_ALL: Final = 64
-"""Of all partitions, likewise: an id must not become longer than a header may be."""
+"""The same for all partitions together: an id must not become longer than a header may be."""
 _VERSION: Final = 1
 _FINGERPRINT: Final = 4
 _MAX_BITS: Final = 63
 
 
 def fingerprint(topic: str) -> int:
-    """Return what a position keeps of a topic's name."""
+    """Return the fingerprint of a topic's name."""
     return crc32(topic.encode())
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Every event below `next` (by partition) has been sent, but those of `pending`: (partition, offset), in order."""
+class StreamPosition:
+    """All events below `next` (by partition) have been sent, except `pending`: (partition, offset), in order."""
 
     topic: int
     next: tuple[int, ...]
     pending: tuple[tuple[int, int], ...] = ()
 
-    def extended(self, partitions: int) -> "Position":
-        """Return the position on a topic that has got partitions since: nothing of them has been sent."""
-        return Position(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.pending)
+    def extended(self, partitions: int) -> "StreamPosition":
+        """Return the position with the partitions that the topic has got since: nothing of them has been sent."""
+        return StreamPosition(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.pending)
 
     def starts(self) -> list[int]:
         """Return the offsets to read from, by partition, to see all that has not been sent."""
@@ -62,12 +62,12 @@ def varint(number: int) -> bytes:
 
 
 def head(topic: int, partitions: int) -> bytes:
-    """Return what the text of a position begins with, before base64."""
+    """Return the first bytes of a position's text, before base64."""
     return bytes([_VERSION]) + topic.to_bytes(_FINGERPRINT, "big") + varint(partitions)
 
 
 def tail(next_: Sequence[int], pending: Iterable[tuple[int, int]]) -> bytes:
-    """Return what it ends with: the events that are pending, each as its partition and how far below `next` it is."""
+    """Return the last bytes: each pending event as its partition and its distance below `next`."""
     return b"".join(varint(partition) + varint(next_[partition] - offset) for partition, offset in pending)
 
 
@@ -76,13 +76,13 @@ def text(packed: bytes) -> str:
     return urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def encode(position: Position) -> str:
+def encode(position: StreamPosition) -> str:
     """Return the text of a position."""
     nexts = b"".join(map(varint, position.next))
     return text(head(position.topic, len(position.next)) + nexts + tail(position.next, position.pending))
 
 
-def decode(given: str) -> Position:
+def decode(given: str) -> StreamPosition:
     """Return the position of a text. Raises InvalidCursor for one that `encode` did not make."""
     try:
         packed = urlsafe_b64decode(given[:MAX_LENGTH].encode("ascii") + b"=" * (-len(given) % 4))
@@ -91,7 +91,9 @@ def decode(given: str) -> Position:
         next_ = tuple(next(numbers) for _ in range(next(numbers)))
         rest = list(numbers)
         pairs = zip(rest[::2], rest[1::2], strict=True)
-        position = Position(topic, next_, tuple((partition, next_[partition] - below) for partition, below in pairs))
+        position = StreamPosition(
+            topic, next_, tuple((partition, next_[partition] - below) for partition, below in pairs)
+        )
     except (ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise InvalidCursor("the event id is not one that this service has given out") from error
     sent = all(0 <= offset < next_[partition] for partition, offset in position.pending)

@@ -1,4 +1,4 @@
-"""The streams of changes that are open: where each begins, and that there are not too many."""
+"""The open streams of changes: where each begins, and how many there may be."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,14 +8,15 @@ from typing import Final
 
 from notes_query.errors import Busy, TopicUnavailable
 from notes_query.live.hub import Hub
-from notes_query.live.position import Position, decode
+from notes_query.live.position import StreamPosition, decode
 from notes_query.live.stream import Readers, Stream
 from notes_query.projections.read_model import Serving
 
 HEARTBEAT_S: Final = 15.0
 SLOW_S: Final = 1.0
-"""Seconds without taking anything after which a client makes room for another."""
+"""Seconds after which a client that takes nothing has to make room for another."""
 END_S: Final = 1.0
+"""Seconds that a client may take to receive what was sent, when the service stops."""
 OTHER_TOPIC: Final = "This id is of another topic of events. Read the notes anew; changes go on from now."
 TOO_OLD: Final = "This id is older than the topic of events. Read the notes anew; changes go on from now."
 
@@ -36,9 +37,9 @@ class Streams:
         self.readers = Readers(self.hub)
 
     async def open(self, last_event_id: str | None) -> Stream:
-        """Return a stream from now, or from that id on. It has to be closed.
+        """Return a stream from now on, or from that id on. The caller has to close it.
 
-        Raises InvalidCursor, Busy, Building, and TopicUnavailable where Kafka does not answer in time.
+        Raises InvalidCursor, Busy, Building, and TopicUnavailable if Kafka does not answer in time.
         """
         last = decode(last_event_id) if last_event_id else None
         self.serving.collection("notes")
@@ -50,13 +51,13 @@ class Streams:
         stack.callback(self._open.discard, stream)
         try:
             await stack.enter_async_context(self.hub.listening(last))
-            await self._place(stream, last)
+            await self._begin(stream, last)
         except BaseException:
             await stack.aclose()
             raise
         return stream
 
-    async def _place(self, stream: Stream, last: Position | None) -> None:
+    async def _begin(self, stream: Stream, last: StreamPosition | None) -> None:
         hub = self.hub
         if last is None:
             stream.from_now()
@@ -79,7 +80,7 @@ class Streams:
                 stream.from_reader(last)
 
     def _make_room(self) -> None:
-        """Let go of the client that takes nothing for longest, if half of the streams are behind. Raises Busy."""
+        """If half of the streams are behind, end that of the client that has taken nothing for longest. Raises Busy."""
         behind = [stream for stream in self._open if stream.behind is not None]
         if len(behind) < self.most // 2:
             return
@@ -90,7 +91,7 @@ class Streams:
         slowest.was_cut.set()
 
     def close(self) -> None:
-        """End every stream; one whose client does not take what was sent is cut off."""
+        """End every stream. A client that does not take what was sent within END_S is cut off."""
         self.hub.close()
         for stream in self._open:
             asyncio.get_running_loop().call_later(END_S, stream.was_cut.set)

@@ -1,4 +1,4 @@
-"""Reads the topic of events outside every group: positions are the reader's own business, nothing is committed."""
+"""Reads the topic of events outside of consumer groups: each reader keeps its own position, nothing is committed."""
 
 import asyncio
 import time
@@ -22,38 +22,38 @@ log = structlog.get_logger()
 
 START_S: Final = 10.0
 BOUNDS_S: Final = 5.0
-LOOK_S: Final = 2.0
-"""Seconds between two looks at whether the topic is still the same one."""
+CHECK_S: Final = 2.0
+"""Seconds between two checks whether the topic is still the same."""
 KIB: Final = 1024
 
 
 class Bounds(NamedTuple):
-    """By partition: the offset of the first record that is still there, and the one that the next record gets."""
+    """By partition: the offset of the first record that the topic holds, and the offset of the next record to come."""
 
     first: tuple[int, ...]
     end: tuple[int, ...]
 
     def hold(self, offsets: Sequence[int]) -> bool:
-        """Say whether the topic holds everything from these offsets on, and has ever come so far."""
+        """Return whether the topic holds everything from these offsets on, and has ever come so far."""
         return len(offsets) == len(self.end) and all(
             first <= offset <= end for offset, first, end in zip(offsets, *self, strict=True)
         )
 
 
 def behind(offsets: Sequence[int], end: Sequence[int]) -> bool:
-    """Say whether there is something to read from these offsets."""
+    """Return whether there is something to read from these offsets."""
     return any(offset < last for offset, last in zip(offsets, end, strict=True))
 
 
 class Read(NamedTuple):
-    """Records in order, and by partition the offset to go on from: beyond the last record there can be markers."""
+    """Records in order, and the offset to go on from by partition: markers may follow the last record."""
 
     records: Sequence[Record]
     next: tuple[int, ...]
 
 
 class EventTopic:
-    """The topic of events. `identity`: what offsets belong to. A topic that was made anew is another one."""
+    """The topic of events. `identity` changes when the topic is made anew: its offsets mean other records then."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
@@ -65,9 +65,9 @@ class EventTopic:
         consumer: Any = groupless(
             self._cluster,
             client_id="notes-query-tail",
-            auto_offset_reset="none",  # what is gone must be said, not passed over
+            auto_offset_reset="none",  # the reader has to learn that records are gone
             fetch_max_wait_ms=200,
-            # What the fetcher holds ahead is memory that each client who catches up costs.
+            # Each client that catches up costs the memory of what the fetcher holds ahead.
             fetch_max_bytes=2 * KIB * KIB,
             max_partition_fetch_bytes=512 * KIB,
         )
@@ -87,9 +87,10 @@ class EventTopic:
 
 
 class EventTail:
-    """One reader of all partitions, in no group. Its methods raise TopicUnavailable while Kafka is away.
+    """A reader of all partitions, in no group. Its methods raise TopicUnavailable while Kafka is away.
 
-    `known`: how far each partition of a topic's id is known to be, at least; all readers of the topic share it.
+    `known`: an offset that each partition is known to have reached, by topic id and partition. All readers of the topic
+    share it.
     """
 
     def __init__(self, consumer: Any, topic: str, known: dict[tuple[str, int], int]) -> None:
@@ -99,21 +100,21 @@ class EventTail:
         self._partitions: list[TopicPartition] = []
         self._next: list[int] = []
         self.topic_id = ""
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     async def begin(self) -> None:
-        """Have the topic known before it is assigned."""
+        """Read the metadata of the topic before it is assigned."""
         await know(self._consumer, self._topic)
         state = await look_at(self._consumer, self._topic)
         if state.problem is not None:
             raise TopicUnavailable(state.problem)
         self.topic_id = state.id
 
-    async def _look_at_topic(self) -> None:
-        """Raise TopicUnavailable if the topic is another one by now: offsets of the old mean nothing in it."""
-        if time.monotonic() - self._looked < LOOK_S:
+    async def _check_topic(self) -> None:
+        """Raise TopicUnavailable if the topic was made anew: the offsets mean other records then."""
+        if time.monotonic() - self._checked_at < CHECK_S:
             return
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         state = await look_at(self._consumer, self._topic)
         if state.problem is not None or state.id != self.topic_id:
             raise TopicUnavailable(state.problem or f"topic {self._topic} was made anew")
@@ -121,8 +122,8 @@ class EventTail:
     async def bounds(self) -> Bounds:
         """Return what the topic holds now.
 
-        A partition without a leader holds what was read of it, as far as anybody knows: asked for it, aiokafka would
-        try again for so long that nothing was read of the others. Raises TopicUnavailable if nothing is known of it.
+        A partition without a leader is taken to end where it was read to. aiokafka would ask for its end so long that
+        nothing was read of the others. Raises TopicUnavailable if nothing is known of it.
         """
         with kafka_errors():
             async with asyncio.timeout(BOUNDS_S):
@@ -131,24 +132,26 @@ class EventTail:
                 if not partitions:
                     raise TopicUnavailable(f"there is no topic {self._topic}")
                 led = client_of(self._consumer).cluster.available_partitions_for_topic(self._topic) or ()
-                asked = [at for at in partitions if at.partition in led]
+                asked = [tp for tp in partitions if tp.partition in led]
                 first = await self._consumer.beginning_offsets(asked)
                 end = await self._consumer.end_offsets(asked)
-        for at in partitions:
-            if at in end:
-                self._note(at.partition, end[at])
+        for tp in partitions:
+            if tp in end:
+                self._remember(tp.partition, end[tp])
             else:
-                first[at], end[at] = 0, self._read_to(at.partition)
-        return Bounds(*(tuple(found[at] for at in partitions) for found in (first, end)))
+                first[tp] = 0
+                end[tp] = self._read_to(tp.partition)
+        return Bounds(tuple(first[tp] for tp in partitions), tuple(end[tp] for tp in partitions))
 
-    def _note(self, number: int, offset: int) -> None:
-        at = self.topic_id, number
-        self._known[at] = max(offset, self._known.get(at, 0))  # another reader may be farther than this answer
+    def _remember(self, number: int, offset: int) -> None:
+        key = self.topic_id, number
+        self._known[key] = max(offset, self._known.get(key, 0))  # another reader may have read further
 
     def _read_to(self, number: int) -> int:
         if number < len(self._next):
             return self._next[number]
-        if (known := self._known.get((self.topic_id, number))) is None:
+        known = self._known.get((self.topic_id, number))
+        if known is None:
             raise TopicUnavailable(f"partition {number} of topic {self._topic} has no leader")
         return known
 
@@ -156,35 +159,35 @@ class EventTail:
         return [TopicPartition(self._topic, number) for number in range(partitions)]
 
     def seek(self, starts: Sequence[int]) -> None:
-        """Go on from there, by partition."""
+        """Go on reading at these offsets, by partition."""
         self._partitions = self._numbered(len(starts))
-        # Not before: a partition that is assigned and has no position is an error in waiting.
+        # Assigned only now: a partition that is assigned without a position fails sooner or later.
         self._consumer.assign(self._partitions)
-        for at, start in zip(self._partitions, starts, strict=True):
-            self._consumer.seek(at, start)
+        for tp, start in zip(self._partitions, starts, strict=True):
+            self._consumer.seek(tp, start)
         self._next = list(starts)
 
     async def read(self, at_most: int, wait_s: float) -> Read:
-        """Return what comes next, as soon as there is something, after `wait_s` seconds at the latest.
+        """Return the next records as soon as there are some, after `wait_s` seconds at the latest.
 
         Raises Truncated if the topic no longer holds what comes next.
         """
         with kafka_errors():
-            await self._look_at_topic()
+            await self._check_topic()
             found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
-            for number, at in enumerate(self._partitions):
-                self._next[number] = await self._consumer.position(at)
-                self._note(number, self._next[number])
+            for number, tp in enumerate(self._partitions):
+                self._next[number] = await self._consumer.position(tp)
+                self._remember(number, self._next[number])
         return Read([record for records in found.values() for record in records], tuple(self._next))
 
     async def close(self) -> None:
-        """Let go of the connections; never raises, never takes long."""
+        """Close the connections. It never raises and never takes long."""
         await close(self._consumer)
 
 
 @contextmanager
 def kafka_errors() -> Iterator[None]:
-    """Turn what aiokafka raises into TopicUnavailable, and into Truncated where records are gone."""
+    """Turn errors of aiokafka into TopicUnavailable, or into Truncated if records are gone."""
     try:
         yield
     except OffsetOutOfRangeError as error:

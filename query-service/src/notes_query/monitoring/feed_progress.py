@@ -13,7 +13,7 @@ from notes_chassis.process import logged
 from notes_contracts import parse_time
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import ProgressStore
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projections.read_model import Record
 
 SAMPLES: Final = 32

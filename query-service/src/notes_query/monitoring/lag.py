@@ -1,4 +1,4 @@
-"""How far each consumer group is behind its topic: kept for every instance to see, and told to whoever asks."""
+"""How far each consumer group is behind its topic, stored so that every instance can see it."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 
 FRESH: Final = timedelta(seconds=12)
-"""Whoever feeds a group says so at least every SAY_AGAIN; with some room, who is silent longer is not there."""
+"""Who feeds a group stores its progress at least every SAY_AGAIN. If it is older than this, nobody feeds the group."""
 PROGRESS: Final = "progress"
 KEPT_S: Final = 24 * 60 * 60
 KEPT: Final = (
@@ -35,15 +35,15 @@ class ProgressStore:
         self._progress = database[PROGRESS]
 
     async def save(self, seen: Iterable[Progress]) -> None:
-        """Keep these in the place of older ones of their partitions."""
-        documents = [{"_id": f"{one.group}:{one.partition}", **one._asdict()} for one in seen]
+        """Replace what is stored of these partitions."""
+        documents = [{"_id": f"{progress.group}:{progress.partition}", **progress._asdict()} for progress in seen]
         if documents:
             await bulk_write(
                 self._progress, [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
             )
 
     async def of(self, *groups: str) -> list[Progress]:
-        """Return what is known of groups, one for each partition of each."""
+        """Return what is stored of these groups: one Progress for each partition."""
         with driver_errors():
             found = await self._progress.find({"group": {"$in": groups}}, {"_id": 0}).to_list(None)
         return [Progress(*map(document.get, Progress._fields)) for document in found]
@@ -82,34 +82,34 @@ class StoredOffsets:
 async def look_together(
     several: Iterable["Freshness"], store: ProgressStore, fed_here: Callable[[str], Collection[Progress]] = lambda _: ()
 ) -> None:
-    """Read anew, for all in one question. Raises StoreUnavailable; what was known stays.
+    """Read the progress for all of `several` in one query. Raises StoreUnavailable; then they keep what they knew.
 
-    `fed_here` returns what this process knows by itself of a group: nothing is asked for where that is all partitions.
+    `fed_here` returns what this process itself knows of a group. A group of which that is all partitions is not read.
     """
     unknown = dict[Freshness, str]()
-    for one in several:
-        group = one.group()
-        own = () if group is None else of_partitions(one.partitions(), fed_here(group))
-        if group is None or len(own) >= one.partitions():
-            one.saw(group, list(own))
+    for freshness in several:
+        group = freshness.group()
+        own = () if group is None else of_partitions(freshness.partitions(), fed_here(group))
+        if group is None or len(own) >= freshness.partitions():
+            freshness.saw(group, list(own))
         else:
-            unknown[one] = group
+            unknown[freshness] = group
     if unknown:
         seen = await store.of(*set(unknown.values()))
-        for one, group in unknown.items():
-            one.saw(group, [progress for progress in seen if progress.group == group])
+        for freshness, group in unknown.items():
+            freshness.saw(group, [progress for progress in seen if progress.group == group])
 
 
 def of_partitions(partitions: int, seen: Iterable[Progress]) -> list[Progress]:
-    """Return what is told of partitions that the topic has: one made anew may have fewer than were told of."""
+    """Return the progress of partitions that the topic has. A topic that was made anew may have fewer than before."""
     return [progress for progress in seen if progress.partition < partitions]
 
 
 @dataclass(slots=True, eq=False)
 class Freshness:
-    """What one instance knows of it. `group`: the consumer group that feeds the served documents, None for nobody.
+    """How fresh the served documents are, as this instance knows it.
 
-    `partitions`: how many the topic has, by the last look: it may have been made with another number, or get more.
+    `group`: the consumer group that feeds them, None if there is none. `partitions`: how many the topic has now.
     """
 
     group: Callable[[], str | None]
@@ -119,28 +119,29 @@ class Freshness:
     _seen_of: str | None = None
 
     def saw(self, group: str | None, seen: list[Progress]) -> None:
-        """Note what was read of the group that feeds the served documents."""
-        self._seen, self._seen_of = seen, group
+        """Remember what was read of the group that feeds the served documents."""
+        self._seen = seen
+        self._seen_of = group
 
     def seconds(self) -> float | None:
-        """Return for how many seconds what is written may not be readable yet, by the last look.
+        """Return the age in seconds of the oldest write that may not be readable yet, as of the last `saw`.
 
-        None: not known, nobody has fed it all. Where whoever feeds it is silent, nothing is known of what was written
-        since.
+        None if it is not known, because not all partitions have been fed. A partition that nobody feeds any more counts
+        from its last progress on.
         """
         seen, now = of_partitions(self.partitions(), self._seen), self.clock()
-        if len(seen) < self.partitions() or any(one.through == EPOCH for one in seen):
+        if len(seen) < self.partitions() or any(progress.through == EPOCH for progress in seen):
             return None
-        late = [now - one.through for one in seen if one.records or now - one.at > FRESH]
+        late = [now - progress.through for progress in seen if progress.records or now - progress.at > FRESH]
         return max((seconds.total_seconds() for seconds in late), default=0.0)
 
     def through(self) -> datetime | None:
-        """Return the time before which all that was written is readable, by the last look. None: not known.
+        """Return the time before which all that was written can be read, as of the last `saw`.
 
-        That other documents are served since the last look is one reason.
+        None if it is not known, for example because other documents are served since.
         """
         seen = of_partitions(self.partitions(), self._seen)
         if len(seen) < self.partitions() or self._seen_of != self.group():
             return None
-        oldest = min((one.through for one in seen), default=EPOCH)
+        oldest = min((progress.through for progress in seen), default=EPOCH)
         return None if oldest == EPOCH else oldest

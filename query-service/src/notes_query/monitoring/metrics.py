@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_query.projecting.fold_batch import COUNTED, Counts
+from notes_query.projecting.counts import COUNTED, Counts
 
 CONSUMERS = ConsumerMetrics("notes_query", "projector")
 RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["projector", "result"])

@@ -13,7 +13,7 @@ from notes_query.projecting.pending import Parked, Pending, stops_of
 from notes_query.projecting.read_model_store import (
     OF_FORKS,
     ReadModelStore,
-    beside_note,
+    beside_fields,
     next_notes,
     places,
     places_by_note,
@@ -24,70 +24,74 @@ from notes_query.projections.read_model import Folded, RecordedEvent, entry_key
 
 _CONTENT: Final = {"key": "", "value": "", "headers": ""}
 _NOTES: Final = 20
-"""Notes whose waiting events are read at once."""
+"""Notes whose waiting events are read for one fold."""
 _READ_AT_ONCE: Final = 8
-"""Whole events in one answer of the server: of 2 MiB each, hardly ever of more."""
+"""Events in one answer of the server; each has at most 2 MiB."""
 
 
 class FoldStore(ReadModelStore):
-    """The store of a folded read model."""
+    """The projector's store of a folded read model."""
 
     def __init__(self, database: Database, collection: str) -> None:
         super().__init__(database, collection)
         self._recent = RecentDocuments()
 
     def forget(self) -> None:
-        """Know nothing of what is stored any more: other notes are folded here now."""
+        """Forget what is known of the stored documents, because the projector's partitions have changed."""
         super().forget()
         self._recent = RecentDocuments()
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
     ) -> tuple[dict[str, Folded], dict[str, Pending]]:
-        """Return the documents of these notes, and what is kept of them beside, both by id, where there is any.
+        """Return the documents of these notes and what is kept beside them, both by note id, where there is any.
 
-        `events`: those that were received. `unseen`: those of the notes whose documents are not looked for.
-        What this store knows is not read again; without events, everything is.
+        `events`: the received ones. `unseen`: notes whose documents are not looked for. What this store knows is not
+        read again, unless there are no events.
         """
         wanted = [note_id for note_id in note_ids if note_id not in unseen]
         recent = self._recent.of(wanted) if events else {}
-        looked_for = [note_id for note_id in wanted if note_id not in recent]
-        with driver_errors():
-            if events and self._has_nothing_beside(note_ids):
-                documents = [*recent.values(), *await self._find(looked_for)]
-                if not any(document["parked"] for document in documents):
-                    return {document["_id"]: document for document in documents}, {}
-                beside = await self._beside(note_ids)
-            else:
-                found, beside = await asyncio.gather(self._find(looked_for), self._beside(note_ids))
-                documents = [*recent.values(), *found]
-            named = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
-        pending = {
-            item["_id"]: Pending(
-                item["events"], item["first"] or 0, item["last"] or 0, named.get(item["_id"], {}), places(item["forks"])
-            )
-            for item in beside
-        }
-        return {document["_id"]: document for document in documents}, pending
+        if events and self._has_nothing_beside(note_ids):
+            documents = await self._documents_of(wanted, recent)
+            if not any(document["parked"] for document in documents.values()):
+                return documents, {}
+            beside = await self._beside(note_ids)
+        else:
+            documents, beside = await asyncio.gather(self._documents_of(wanted, recent), self._beside(note_ids))
+        return documents, await self._pending_of(beside, events)
+
+    async def _documents_of(self, note_ids: Sequence[str], recent: Mapping[str, Folded]) -> dict[str, Folded]:
+        """Return the documents of these notes by id; those that are not `recent` are read."""
+        ids = [note_id for note_id in note_ids if note_id not in recent]
+        documents = dict(recent)
+        if ids:
+            with driver_errors():
+                async with self._database.session() as session:
+                    cursor = self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1, session=session)
+                    documents.update((document["_id"], document) for document in await cursor.to_list(None))
+        return documents
+
+    async def _pending_of(self, beside: Sequence[Any], events: Sequence[RecordedEvent]) -> dict[str, Pending]:
+        """Return what `_beside` has found, by note."""
+        event_ids = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
+        pending = {}
+        for item in beside:
+            first, last = item["first"] or 0, item["last"] or 0
+            ids = event_ids.get(item["_id"], {})
+            pending[item["_id"]] = Pending(item["events"], first, last, ids, places(item["forks"]))
+        return pending
 
     async def _ids_of_waiting(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent]
     ) -> dict[str, dict[int, str]]:
-        """Return the ids of the events that wait with the versions of these, of these notes."""
+        """Return the ids of these notes' waiting events, of the versions that `events` have, by note and version."""
         wanted = [entry_key(event.note_id, event.version) for event in events if event.note_id in note_ids]
         found: dict[str, dict[int, str]] = {}
         if wanted:
             fields = {"_id": 0, "note_id": 1, "version": 1, "event_id": 1}
-            async for item in self._parked.find({"_id": {"$in": wanted}}, fields):
-                found.setdefault(item["note_id"], {})[item["version"]] = item["event_id"]
-        return found
-
-    async def _find(self, ids: Sequence[str]) -> list[Folded]:
-        if not ids:
-            return []
-        async with self._database.session() as session:
-            documents = self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1, session=session)
-            found: list[Folded] = await documents.to_list(None)
+            with driver_errors():
+                async for item in self._parked.find({"_id": {"$in": wanted}}, fields):
+                    found.setdefault(item["note_id"], {})[item["version"]] = item["event_id"]
         return found
 
     async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
@@ -102,38 +106,47 @@ class FoldStore(ReadModelStore):
     async def waiting(self, after: Mapping[str, int], max_bytes: int, max_events: int) -> list[Parked]:
         """Return waiting events that come right after these versions of notes, each note's in order, without a hole.
 
-        At most so many, and no more once they have so many bytes together: of some of the notes, at least one event
-        if any note has one. First the versions, which are small, then whole events, as many as fit.
+        At least one is returned if any note has one, at most `max_events`, and no more once they have `max_bytes`
+        together.
         """
-        nexts = {entry_key(note_id, at + 1): note_id for note_id, at in after.items()}
+        nexts = {entry_key(note_id, version + 1): note_id for note_id, version in after.items()}
         with driver_errors():
-            first = await self._parked.find({"_id": {"$in": list(nexts)}}, {"_id": 1}, limit=_NOTES).to_list(None)
+            ready = await self._parked.find({"_id": {"$in": list(nexts)}}, {"_id": 1}, limit=_NOTES).to_list(None)
         found: list[Parked] = []
-        for note_id in (nexts[item["_id"]] for item in first):
-            run = {"kind": "gap", "note_id": note_id, "version": {"$gt": after[note_id]}}
-            with driver_errors():
-                async for item in self._parked.find(
-                    run, sort=[("version", 1)], limit=max_events - len(found), batch_size=_READ_AT_ONCE
-                ):
-                    if item["version"] != after[note_id] + 1 + sum(one.note_id == note_id for one in found):
-                        break
-                    found.append(Parked(note_id, item["version"], stored_record(item)))
-                    max_bytes -= bytes_in(found[-1].record)
-                    if max_bytes <= 0:
-                        return found
-            if len(found) >= max_events:
+        for item in ready:
+            note_id = nexts[item["_id"]]
+            run = await self._waiting_of(note_id, after[note_id], max_bytes, max_events - len(found))
+            found += run
+            max_bytes -= sum(bytes_in(parked.record) for parked in run)
+            if max_bytes <= 0 or len(found) >= max_events:
                 break
         return found
 
+    async def _waiting_of(self, note_id: str, version: int, max_bytes: int, max_events: int) -> list[Parked]:
+        """Return a note's waiting events right after a version, up to a hole or a limit."""
+        found: list[Parked] = []
+        behind = {"kind": "gap", "note_id": note_id, "version": {"$gt": version}}
+        with driver_errors():
+            cursor = self._parked.find(behind, sort=[("version", 1)], limit=max_events, batch_size=_READ_AT_ONCE)
+            async for item in cursor:
+                version += 1
+                if item["version"] != version:
+                    break
+                found.append(Parked(note_id, version, stored_record(item)))
+                max_bytes -= bytes_in(found[-1].record)
+                if max_bytes <= 0:
+                    break
+        return found
+
     async def write(self, writes: Writes) -> set[str]:
-        """Write what a fold has found, in an order that loses nothing if it stops half way. Repeats are harmless.
+        """Write what a fold has found. Return the notes to fold again, because another process has written them.
 
-        Return the notes to fold again: those that were to be inserted and have a document, of which nothing was
-        changed, and those whose document may not have been the one any more that was folded.
+        These are the notes that were to be inserted and have a document, and those whose document may not be the one
+        that was folded. Nothing of them was changed.
 
-        What is kept beside is there before documents change, and waiting events go after their documents are written,
-        so that stopping between any two of these writes loses nothing: the offsets are not committed, and the batch
-        comes again.
+        What is kept beside is written before the documents, and waiting events are deleted after them. So nothing is
+        lost if this stops between two writes: the offsets are not committed, the batch comes again, and repeats are
+        harmless.
         """
         async with self._database.session() as session:
             await self._park(writes, session)
@@ -156,15 +169,14 @@ class FoldStore(ReadModelStore):
         if not operations:
             return set()
         done = await bulk_write(self._documents, operations, session)
-        again = {writes.inserts[place]["_id"] for place in done.taken}
+        again = {writes.inserts[index]["_id"] for index in done.taken}
         written = [document for document in writes.inserts if document["_id"] not in again]
         if done.changed == len(writes.replaces) + len(writes.marks):
             written += writes.replaces
         else:
-            again |= writes.before.keys()  # it is not told which of them were not the stored ones
-        self._recent.forget(
-            [*again, *(one["_id"] for one in writes.replaces), *(mark.note_id for mark in writes.marks)]
-        )
+            again |= writes.before.keys()  # MongoDB does not say which replaces have changed nothing
+        replaced = [document["_id"] for document in writes.replaces]
+        self._recent.forget([*again, *replaced, *(mark.note_id for mark in writes.marks)])
         self._recent.keep({document["_id"]: document for document in written if not document["parked"]})
         return again
 
@@ -183,11 +195,11 @@ class FoldStore(ReadModelStore):
             await bulk_write(self._parked, operations, session)
 
     async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
-        """Look at the next `limit` notes with waiting events, by id; return those to fold again.
+        """Return which of the next `limit` notes with waiting events to fold again, and the id to go on after.
 
-        These are those whose next version waits, and those whose documents do not say yet that something does. Also
-        return the id to go on after: an empty one where these were the last.
-        What forks of an earlier release said is deleted: it would outlive its note.
+        Notes come by id; the id is empty behind the last one. To be folded again are notes whose next version waits,
+        and notes whose documents do not say yet that something waits. At the start the content of forks, which an
+        earlier release kept, is deleted: it would outlive its note.
         """
         with driver_errors():
             if not after:
@@ -198,17 +210,18 @@ class FoldStore(ReadModelStore):
             fields = {"version": 1, "snapshot": 1, "parked": 1}
             found = await self._documents.find({"_id": {"$in": list(firsts)}}, fields).to_list(None)
             levels = {item["_id"]: item for item in found}
-            ready = [one for one, first in firsts.items() if first <= levels.get(one, {}).get("version", 0) + 1]
+            ready = [id_ for id_, first in firsts.items() if first <= levels.get(id_, {}).get("version", 0) + 1]
             unmarked = [item["_id"] for item in found if not item["parked"]]
             forks = places_by_note(await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None))
         stopped = stops_of(forks, {note_id: item.get("snapshot", 0) for note_id, item in levels.items()})
-        healable = {*(one for one in ready if one not in stopped), *unmarked}
+        healable = {*(note_id for note_id in ready if note_id not in stopped), *unmarked}
         return sorted(healable), max(firsts) if len(firsts) == limit else ""
 
 
 def _parked_event(event: RecordedEvent) -> dict[str, Any]:
-    """Return the document of a waiting event: one for each version, so that a repeat is kept once."""
-    return {"_id": entry_key(event.note_id, event.version), **beside_note(event, "gap"), **record_fields(event.record)}
+    """Return the document of a waiting event. There is one for each version, so a repeat is kept once."""
+    id_ = entry_key(event.note_id, event.version)
+    return {"_id": id_, **beside_fields(event, "gap"), **record_fields(event.record)}
 
 
 def _block_id(note_id: str, number: int) -> str:
@@ -218,9 +231,9 @@ def _block_id(note_id: str, number: int) -> str:
 def _guarded_replace(document: Mapping[str, Any], before: Folded | None) -> UpdateOne:
     """Return a replace that changes nothing if the stored document is as new, or newer.
 
-    With `before`, from which it was folded, it changes nothing unless that is the stored one. The guard is not in the
-    filter: one by `_id` alone is the only one that MongoDB does not plan for each document anew, which is half of the
-    cost of a replace.
+    With `before`, from which the document was folded, it changes nothing unless `before` is the stored one. The guard
+    is not in the filter: MongoDB plans every filter but `_id` alone anew for each document, which is half of the cost
+    of a replace.
     """
     guard: dict[str, Any] = {"$lt": ["$version", document["version"]]}
     if before is not None:
@@ -230,5 +243,5 @@ def _guarded_replace(document: Mapping[str, Any], before: Folded | None) -> Upda
 
 
 def _guarded_mark(mark: Mark) -> UpdateOne:
-    """Return an update that finds nothing if the document has moved on: whoever moved it has marked it."""
+    """Return an update that changes nothing if the document has another version: whoever stored it has marked it."""
     return UpdateOne({"_id": mark.note_id, "version": mark.version}, {"$set": {"parked": mark.parked}})

@@ -1,4 +1,4 @@
-"""A batch of records, decoded once and brought to all read models; the record that cannot be processed is set aside."""
+"""Decode a batch of records once and bring all read models up to date; a record that fails becomes a dead letter."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ from notes_contracts import EVENTS, Code, Received, parse_id, parse_time, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
-from notes_query.projecting.fold_batch import Counts, add_counts
+from notes_query.projecting.counts import Counts, add_counts
 from notes_query.projecting.recent_documents import MANY
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.read_model import Record, RecordedEvent
@@ -26,31 +26,32 @@ from notes_query.projections.read_model import Record, RecordedEvent
 log = structlog.get_logger()
 
 MAX_BUGS: Final = 20
-"""Records in a row, or of one batch, that may fail for no known reason; more are a bad deploy, not bad records."""
+"""Records in a row, or of one batch, that may fail for an unknown reason; more show a bad deploy, not bad records."""
 REASON_LENGTH: Final = 1000
+"""Characters of a dead letter's reason."""
 CHUNK: Final = 1_000
-"""Records of a chunk; in smaller ones the round trips cost more than the overlap saves."""
+"""Records of a chunk. With smaller chunks the round trips cost more than the overlap saves."""
 TRIM_S: Final = 2.0
-"""Seconds between two times that free memory is given back after a large batch: each takes 2 ms."""
-AT_ONCE: Final = 3
-"""Chunks under way: each takes a thread of the driver for a while; it has five for each core, and readers need them."""
+"""Seconds between two calls of `trim_memory` after large batches. `trim_memory` takes 2 ms."""
+MAX_CONCURRENT_CHUNKS: Final = 3
+"""Each uses a thread of the driver for a while. The driver has five for each core, and readers need them."""
 _SEQUENCE_DIGITS: Final = 18
-"""Fits the 64 bits that a store has for a version."""
+"""A version of so many digits fits the 64 bits that a store has for it."""
 _TYPE_MAX: Final = 200
 """Characters of an unknown type that are kept."""
 _VALIDATORS: Final = MappingProxyType({name: json_validator(model) for name, model in EVENTS.items()})
 
 Model = TypeVar("Model", bound=BaseModel)
-Process = Callable[[Sequence[Record]], Awaitable[Counts]]
-Part = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
+ProcessRecords = Callable[[Sequence[Record]], Awaitable[Counts]]
+ProjectionStep = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
 """FoldReadModel or EnterReadModel: brings one read model up to date."""
 
 
 @dataclass(slots=True)
 class Isolate:
-    """Process a batch; halve it, in record order, down to the record that cannot be processed."""
+    """Process a batch. If that fails, process its halves, in order, down to the record that cannot be processed."""
 
-    process: Process
+    process: ProcessRecords
     dead_letters: DeadLetterStore
     clock: Callable[[], datetime]
     _in_a_row: int = 0
@@ -72,7 +73,7 @@ class Isolate:
     async def _process(self, records: Sequence[Record], counts: Counts, dead_letters: list[DeadLetter]) -> None:
         try:
             add_counts(counts, await self.process(records))
-        except Exception as error:  # whatever it is, it must not block the partition
+        except Exception as error:  # no error may block the partition
             if isinstance(error, NotesQueryError) and not isinstance(error, DocumentRefused):
                 raise
             if len(records) > 1:
@@ -91,10 +92,12 @@ class Isolate:
 
 
 class ProjectEvents:
-    """Decode each record once, then bring all read models up to date. Nothing is acknowledged here."""
+    """Decode each record once, then bring all read models up to date. The caller commits the offsets."""
 
-    def __init__(self, parts: Sequence[Part], dead_letters: DeadLetterStore, clock: Callable[[], datetime]) -> None:
-        self._parts = parts
+    def __init__(
+        self, steps: Sequence[ProjectionStep], dead_letters: DeadLetterStore, clock: Callable[[], datetime]
+    ) -> None:
+        self._steps = steps
         self._dead_letters = dead_letters
         self._clock = clock
         self._trimmed_at = monotonic()
@@ -106,7 +109,7 @@ class ProjectEvents:
         """
         counts = await in_chunks(records, self._project)
         if len(records) >= MANY and monotonic() - self._trimmed_at >= TRIM_S:
-            # Now that the batch's objects are gone: what it leaves free amid what is in use would only grow.
+            # The batch's objects are gone now. Without this the free memory between the objects in use would grow.
             trim_memory()
             self._trimmed_at = monotonic()
         return counts
@@ -119,7 +122,7 @@ class ProjectEvents:
             await self._dead_letters.add(dead_letters)
         counts = Counts(dead_lettered=len(dead_letters))
         if events:
-            add_counts(counts, await concurrently([part(events) for part in self._parts]))
+            add_counts(counts, await concurrently([step(events) for step in self._steps]))
         return counts
 
     def _decoded(self, record: Record, dead_letters: list[DeadLetter]) -> RecordedEvent | None:
@@ -131,12 +134,12 @@ class ProjectEvents:
 
 
 async def concurrently(steps: Sequence[Awaitable[Counts]]) -> Counts:
-    """Return what the steps come to in all, once all have ended; raise what the first of them raised, after that too.
+    """Run the steps and return the sum of their counts. Raises the error of the first step that failed.
 
-    So none goes on behind the back of a caller that tries the same again.
+    Both happen once all steps have ended, so that none still runs when the caller tries the same again.
     """
     if len(steps) == 1:
-        return await steps[0]  # a task would be two turns of the loop
+        return await steps[0]  # a task would take two more turns of the loop
     results = await asyncio.gather(*steps, return_exceptions=True)
     total = Counts()
     for result in results:
@@ -147,24 +150,24 @@ async def concurrently(steps: Sequence[Awaitable[Counts]]) -> Counts:
 
 
 async def in_chunks(records: Sequence[Record], process: Callable[[Sequence[Record]], Awaitable[Counts]]) -> Counts:
-    """Process a large batch in chunks, a few at a time, so that one is decoded and folded while another is stored.
+    """Process a large batch in chunks, a few at a time: one is decoded and folded while another is stored.
 
-    Returns and raises as `concurrently`.
+    Returns and raises as `concurrently` does.
     """
     chunks = chunks_of(records)
     if len(chunks) == 1:
         return await process(records)
-    free = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
 
-    async def one(chunk: Sequence[Record]) -> Counts:
-        async with free:
+    async def in_slot(chunk: Sequence[Record]) -> Counts:
+        async with slots:
             return await process(chunk)
 
-    return await concurrently([one(chunk) for chunk in chunks])
+    return await concurrently([in_slot(chunk) for chunk in chunks])
 
 
 def chunks_of(records: Sequence[Record]) -> list[Sequence[Record]]:
-    """Return the records of a batch in chunks of about a thousand, in their order, all of a key in one."""
+    """Return a batch in chunks of about CHUNK records, in their order; all records of a key are in one chunk."""
     count = len(records) // CHUNK
     if count < 2:
         return [records]
@@ -175,7 +178,7 @@ def chunks_of(records: Sequence[Record]) -> list[Sequence[Record]]:
 
 
 def decode_event(record: Record) -> RecordedEvent:
-    """Return the event of a record; of a type that is not known, what its headers and its key say.
+    """Return the event of a record. If its type is unknown, headers and key have to say all but the data.
 
     Raises Undecodable for a record without event id, type, sequence or note id, and for a known type whose data is
     not JSON or does not validate.
@@ -183,25 +186,25 @@ def decode_event(record: Record) -> RecordedEvent:
     received = read(record.headers, record.value)
     event_id = parse_id(received.id)
     if event_id is None or received.type is None or received.sequence is None:
-        raise Undecodable(_lacking(record, received))
+        raise Undecodable(_why_unnamed(record, received))
     version = _version(received.sequence)
-    asked = (received.causationid, received.authid)
+    cause = (received.causationid, received.authid)
     validate = _VALIDATORS.get(received.type)
     if validate is None:
         note_id = parse_id((record.key or b"").decode(errors="replace"))
         if note_id is None:
             raise Undecodable("unknown type, and the key is not a note id")
         type_ = received.type[:_TYPE_MAX]
-        return RecordedEvent(note_id, version, event_id, type_, None, None, record, *asked)
+        return RecordedEvent(note_id, version, event_id, type_, None, None, record, *cause)
     data = data_of(received, EVENTS[received.type], validate)
     if data.version != version:
         raise Undecodable(f"ce_sequence is {version}, but the data's version is {data.version}")
     occurred_at = parse_time(data.occurred_at)
-    return RecordedEvent(data.note_id, version, event_id, received.type, data, occurred_at, record, *asked)
+    return RecordedEvent(data.note_id, version, event_id, received.type, data, occurred_at, record, *cause)
 
 
 def data_of(received: Received, model: type[BaseModel], validate: Callable[[bytes], Model]) -> Model:
-    """Return what a record holds; `validate` is the validator of `model`. Raises Undecodable."""
+    """Return the data of a record; `validate` is the validator of `model`. Raises Undecodable."""
     if received.data is None or len(received.data) > DATA_MAX:
         raise Undecodable("there is no data" if received.data is None else str(too_large()))
     try:
@@ -210,15 +213,15 @@ def data_of(received: Received, model: type[BaseModel], validate: Callable[[byte
         raise Undecodable(str(refusal(model, received.data, error))) from None
 
 
-def lacking(record: Record, attribute: str) -> str:
-    """Return why a record has no such attribute."""
+def why_missing(record: Record, attribute: str) -> str:
+    """Return the reason why an attribute of a record was not found."""
     return why_unread(record.headers) or missing(attribute, record.headers, record.value)
 
 
-def _lacking(record: Record, received: Received) -> str:
-    for name, found in (("id", received.id), ("type", received.type), ("sequence", received.sequence)):
-        if found is None:
-            return lacking(record, name)
+def _why_unnamed(record: Record, received: Received) -> str:
+    for name, value in (("id", received.id), ("type", received.type), ("sequence", received.sequence)):
+        if value is None:
+            return why_missing(record, name)
     return "ce_id is not a UUID with dashes"
 
 

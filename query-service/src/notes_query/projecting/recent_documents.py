@@ -1,4 +1,4 @@
-"""The documents that a projector has written last, so that the next event of a note need not read what is known."""
+"""The documents that a projector has written last, so that the next event of a note need not read its document."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
@@ -8,24 +8,24 @@ from typing import Final
 from notes_query.projections.read_model import Folded
 
 AT_MOST_BYTES: Final = 4 * 1024 * 1024
-"""What the documents of one read model in one build may take."""
+"""Bytes of the documents that are kept of one read model in one build."""
 MANY: Final = 200
-"""Documents written at once, of which none is kept: each costs 4 µs, and a batch that large reads what it needs in one
-query, which such a batch hardly feels."""
+"""Documents of one write from which on none is kept: each costs 4 µs, and a batch that large reads what it needs in one
+query, which costs little beside its other work."""
 LARGEST_BYTES: Final = AT_MOST_BYTES // 16
-"""One that takes more is not kept: it would drive out too many others."""
+"""A document that takes more is not kept: too many others would be evicted for it."""
 _FIXED_BYTES: Final = 1_500
-"""The dict itself, and what its values hold beyond their own size: at most 20 tags."""
+"""Bytes of a document beyond the sizes of its values: the dict itself, and at most 20 tags."""
 
 
 class RecentDocuments:
-    """Documents by note, those written last, bounded in bytes.
+    """The documents written last, by note; their size in bytes is limited.
 
-    They need not be the stored ones any more: a replace says which document it was folded from (FoldStore).
+    Another process may have replaced them in MongoDB: a replace says which document it was folded from (FoldStore).
     """
 
-    def __init__(self, at_most_bytes: int = AT_MOST_BYTES) -> None:
-        self._at_most = at_most_bytes
+    def __init__(self, max_bytes: int = AT_MOST_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._kept = OrderedDict[str, tuple[Folded, int]]()
         self._bytes = 0
 
@@ -35,7 +35,7 @@ class RecentDocuments:
         return {note_id: kept[note_id][0] for note_id in note_ids if note_id in kept}
 
     def keep(self, documents: Mapping[str, Folded]) -> None:
-        """Keep these, by note, in the place of older ones; of many at once none."""
+        """Keep these documents, by note, in the place of older ones; of MANY or more none."""
         self.forget(documents)
         if len(documents) >= MANY:
             return
@@ -44,11 +44,14 @@ class RecentDocuments:
             if size <= LARGEST_BYTES:
                 self._kept[note_id] = document, size
                 self._bytes += size
-        while self._bytes > self._at_most:
-            self._bytes -= self._kept.popitem(last=False)[1][1]
+        while self._bytes > self._max_bytes:
+            _, (_, size) = self._kept.popitem(last=False)
+            self._bytes -= size
 
     def forget(self, note_ids: Collection[str]) -> None:
-        """Keep these no longer."""
+        """Drop the documents of these notes."""
         for note_id in note_ids:
-            if (found := self._kept.pop(note_id, None)) is not None:
-                self._bytes -= found[1]
+            kept = self._kept.pop(note_id, None)
+            if kept is not None:
+                _, size = kept
+                self._bytes -= size

@@ -12,8 +12,8 @@ from notes_contracts.validation import json_validator
 from notes_query.errors import Undecodable
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import by_id, driver_errors, insert_missing
-from notes_query.projecting.fold_batch import Counts
-from notes_query.projecting.project_events import data_of, lacking
+from notes_query.projecting.counts import Counts
+from notes_query.projecting.project_events import data_of, why_missing
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ASCENDING, Index, Kept, Record
@@ -21,9 +21,9 @@ from notes_query.projections.read_model import ASCENDING, Index, Kept, Record
 KEPT_S: Final = 30 * 24 * 60 * 60
 KEPT: Final = Kept(collection="outcomes", indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),))
 AWAITED: Final = timedelta(seconds=30)
-"""How long after its outcome a version may take before somebody looks whether it is missing."""
+"""How long after its outcome a version may take to arrive, before it is checked whether it is missing."""
 REACHED_AT_MOST: Final = 20_000
-"""Notes whose stored versions are known; their ids take 3 MB."""
+"""Notes whose stored versions are remembered; their ids take 3 MB."""
 _validate: Final = json_validator(Outcome)
 
 
@@ -61,42 +61,43 @@ def document_of(outcome: Outcome) -> OutcomeDocument:
 
 
 class OutcomeStore:
-    """Outcomes by command id, written once each. Raises StoreUnavailable."""
+    """Outcomes by command id, each written once. Every method raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._outcomes = database[KEPT.collection]
 
     async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
-        """Keep these; one that is there already stays as it is."""
+        """Insert the outcomes that are missing; the others stay as they are."""
         await insert_missing(self._outcomes, outcomes)
 
     async def many(self, command_ids: Collection[str]) -> dict[str, OutcomeDocument]:
-        """Return the outcomes of these commands that are there, by command id, in one query."""
+        """Return the stored outcomes of these commands by command id, in one query."""
         with driver_errors():
             return await by_id(self._outcomes, command_ids)
 
 
 class ReachedVersions:
-    """The versions that the documents which readers get have reached here, of the notes written last.
+    """Versions that this process has stored of the notes written last, in the documents that readers get.
 
-    A version that is not known here may be stored all the same.
+    A version that is not remembered here may be stored all the same.
     """
 
-    def __init__(self, at_most: int = REACHED_AT_MOST) -> None:
-        self._half = at_most // 2
+    def __init__(self, max_notes: int = REACHED_AT_MOST) -> None:
+        self._half = max_notes // 2
         self._newer: dict[str, int] = {}
         self._older: dict[str, int] = {}
 
     def add(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Note that these notes' documents are stored."""
+        """Remember the versions of documents that are stored."""
         for document in documents:
-            if len(self._newer) >= self._half:  # half of it goes at once: one by one costs more than remembering
-                self._newer, self._older = {}, self._newer
+            if len(self._newer) >= self._half:  # half of all goes at once: to forget one by one would cost more
+                self._older = self._newer
+                self._newer = {}
             if document["version"] > self._newer.get(document["_id"], 0):
                 self._newer[document["_id"]] = document["version"]
 
     def holds(self, note_id: str, version: int) -> bool:
-        """Say whether it is known that the note's document has reached this version."""
+        """Return whether the note's document is known to have reached this version."""
         return self._newer.get(note_id, 0) >= version or self._older.get(note_id, 0) >= version
 
 
@@ -104,11 +105,11 @@ class AwaitedVersions(Protocol):
     """Versions that accepted outcomes have announced. Raises StoreUnavailable."""
 
     async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
-        """Keep what a batch announces: the highest version by note. The same batch again changes nothing."""
+        """Store the versions that a batch announces, the highest of each note. The same batch again changes nothing."""
 
 
 class RecordOutcomes:
-    """Decode, write once, wake who waits. Nothing is acknowledged here.
+    """Decode outcomes, store each once, and wake the readers that wait. The caller commits the offsets.
 
     A version that `reached` holds need not be awaited.
     """
@@ -148,7 +149,7 @@ class RecordOutcomes:
         if dead_letters:
             await self._dead_letters.add(dead_letters)
         if documents:
-            # Neither without the other: the offsets are committed after both, and either may be repeated.
+            # The offsets are committed once both are done, and both may be repeated.
             await asyncio.gather(self._await(records, documents.values()), self._outcomes.add(list(documents.values())))
             for command_id, document in documents.items():
                 self._waiters.wake(command_id, 1, document)
@@ -168,22 +169,24 @@ class RecordOutcomes:
 
 
 def batch_name(records: Iterable[Record]) -> str:
-    """Return what names these records and no others: a repeat with other bounds is another batch.
+    """Return a name for exactly these records. A repeat with other first or last records is another batch.
 
-    A topic made anew uses the same offsets again, so what the records hold is part of it.
+    The name has a checksum of the values, since a topic that was made anew uses the same offsets again.
     """
     offsets: dict[tuple[str, int], list[int]] = {}
     checksum = 0
     for record in records:
         offsets.setdefault((record.topic, record.partition), []).append(record.offset)
-        checksum ^= crc32(record.value or b"")  # in any order of the partitions
-    places = [f"{topic}:{at}:{min(found)}-{max(found)}" for (topic, at), found in sorted(offsets.items())]
-    return f"{' '.join(places)} {checksum:08x}"
+        checksum ^= crc32(record.value or b"")  # the same in any order of the records
+    ranges = [f"{topic}:{partition}:{min(its)}-{max(its)}" for (topic, partition), its in sorted(offsets.items())]
+    return f"{' '.join(ranges)} {checksum:08x}"
 
 
 def decode_outcome(record: Record) -> OutcomeDocument:
-    """Return the document of an outcome's record. Raises Undecodable for one that is none."""
+    """Return the document of an outcome's record. Raises Undecodable if the record is not an outcome."""
     received = read(record.headers, record.value)
+    if received.type is None:
+        raise Undecodable(why_missing(record, "type"))
     if received.type not in OUTCOMES:
-        raise Undecodable("ce_type is not an outcome's" if received.type is not None else lacking(record, "type"))
+        raise Undecodable("ce_type is not an outcome's")
     return document_of(data_of(received, Outcome, _validate))

@@ -1,4 +1,4 @@
-"""Kafka records that are kept: waiting events keep theirs, and so do dead letters."""
+"""Kafka records in MongoDB: those of waiting events and of dead letters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class StoredRecord(NamedTuple):
 
 
 def record_fields(record: Record) -> dict[str, Any]:
-    """Return the fields that `stored_record` reads."""
+    """Return the fields of a record that `stored_record` reads."""
     fields = {name: getattr(record, name) for name in StoredRecord._fields}
     return fields | {"headers": [list(header) for header in record.headers]}
 
@@ -33,16 +33,16 @@ def bytes_in(record: Record) -> int:
 
 
 def stored_record(document: Mapping[str, Any]) -> StoredRecord:
-    """Return the record that a document keeps."""
+    """Return the record whose fields a document has."""
     record = StoredRecord(*(document[name] for name in StoredRecord._fields))
     return record._replace(headers=tuple((name, value) for name, value in record.headers))
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record nobody can process: what was read, why it was given up, and when.
+    """A record that cannot be processed, why it was given up, and when.
 
-    `code` is a Code, or the text of one that only a newer release knows.
+    `code` is a Code, or the text of a code that only a newer release knows.
     """
 
     record: Record
@@ -50,24 +50,24 @@ class DeadLetter:
     reason: str
     at: datetime
     mark: str = ""
-    """Which of several that were at one place, of a topic made anew: empty for the first, then the record's digest."""
+    """The record's digest if another record had the same offset before, of a topic made anew; else empty."""
 
     @property
     def id(self) -> str:
-        """Where the record came from; the same record is the same dead letter."""
+        """Return the dead letter's id: the same record is the same dead letter."""
         return f"{self.place}#{self.mark}" if self.mark else self.place
 
     @property
     def place(self) -> str:
-        """Return its topic, partition and offset."""
+        """Return topic, partition and offset of the record."""
         return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
 
     def is_of(self, record: Record) -> bool:
-        """Return whether it is that record, and not another one of the same place."""
+        """Return whether it has the content of that record, not that of another at the same offset."""
         return _content(self.record) == _content(record)
 
     def marked(self) -> "DeadLetter":
-        """Return it as one that is not the first of its place."""
+        """Return the dead letter with the mark of one that is not the first at its offset."""
         key, value, headers = _content(self.record)
         parts = repr((key, headers)).encode(), b"none" if value is None else sha256(value).digest()
         return replace(self, mark=sha256(b"".join(parts)).hexdigest()[:16])
@@ -78,7 +78,7 @@ def _content(record: Record) -> tuple[object, bytes | None, object]:
 
 
 class DeadLetterStore(Protocol):
-    """Where the pipeline puts the records that it gives up. Raises StoreUnavailable."""
+    """Where the pipeline puts records that it gives up. Raises StoreUnavailable."""
 
     async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Keep these; one that is there already stays as it is."""
+        """Insert the dead letters that are missing; the others stay as they are."""

@@ -1,4 +1,4 @@
-"""Readers who wait for something to be stored. One that waits costs a future in a dict, nothing else."""
+"""Readers who wait for something to be stored. A waiting reader costs a future in a dict, nothing else."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -8,10 +8,11 @@ from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
 
 COMMANDS: Final = "commands"
-"""What those wait for who wait for an outcome; all others wait for a read model."""
+"""The kind of readers who wait for an outcome. All others have the name of the read model that they wait for."""
 LAST: Final = 2**63 - 1
+"""The level behind which no other comes: it wakes every reader."""
 WANTED_S: Final = 10.0
-"""Seconds after somebody has waited in which others may be expected to."""
+"""Seconds after a reader has begun to wait in which others are likely to."""
 
 
 Found = TypeVar("Found")
@@ -25,47 +26,50 @@ class Level(NamedTuple):
 
 
 def version_of(note: Mapping[str, Any]) -> int:
-    """Return the level of a note for who is told of its versions."""
+    """Return the level of a note for those who follow its versions."""
     version: int = note["version"]
     return version
 
 
 def level_of(note: Mapping[str, Any]) -> int:
-    """Return the level of a note for who waits for a version: of one that is deleted nothing more will come."""
+    """Return the level of a note for readers who wait for a version: a deleted note will have no other."""
     return LAST if note.get("status") == "deleted" else version_of(note)
 
 
 class _Waiter(NamedTuple):
-    """One reader who waits for `level`; what wakes is a document, if known, and the time, None at the deadline."""
+    """One reader who waits for `level`.
+
+    `woken`: the document that was stored, if it is known, and the time of it; None for both at the deadline.
+    """
 
     level: int
     woken: "asyncio.Future[tuple[Any, float | None]]"
 
-    def wake(self, stored: Mapping[str, Any] | None, at: float | None) -> None:
+    def wake(self, stored: Mapping[str, Any] | None, stored_at: float | None) -> None:
         """End the wait, now or as soon as it begins."""
         if not self.woken.done():
-            self.woken.set_result((stored, at))
+            self.woken.set_result((stored, stored_at))
 
 
 class Waiters:
-    """Who waits for which key (a note id, a command id) to reach which level (a version).
+    """Readers who wait for a key (a note id, a command id) to reach a level (a version).
 
     `begins` is called with the key whenever a wait begins, `woken` with the seconds that a woken reader took to go on.
-    `place` gives a place for each who waits, or refuses it. Who is answered at once needs none.
+    `slot` takes a slot for each waiting reader, or raises. A reader that is answered at once needs none.
     """
 
     def __init__(
         self,
         begins: Callable[[str], None] = lambda _: None,
         woken: Callable[[float], None] = lambda _: None,
-        place: Callable[[], AbstractContextManager[object]] = nullcontext,
+        slot: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._waiting: dict[str, set[_Waiter]] = {}
         self._closed = False
         self._wanted_until = -inf
         self._begins = begins
         self._woken = woken
-        self._place = place
+        self._slot = slot
 
     async def until(
         self,
@@ -75,36 +79,41 @@ class Waiters:
         enough: Callable[[Found], bool],
         seconds: float,
     ) -> Found | None:
-        """Return what `read` finds under a key once it is enough, else what is there after `seconds`.
+        """Return what `read` finds under a key once that is enough, else what is there after `seconds`.
 
-        `level`: what has to be reached for the reader to be woken, and to be given what was stored then, if whoever
-        wakes knows it. Raises as `read` and `place` do.
+        The reader is woken when the key reaches `level`, and is given the stored document if the caller of `wake` knows
+        it. Raises as `read` and `slot` do.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        with ExitStack() as place:
-            waited = False
+        deadline = loop.time() + seconds
+        with ExitStack() as slot:
+            has_slot = False
             while True:
-                # In this order: whatever is stored after the read wakes, so nothing is missed between.
+                # Register before reading: what is stored after the read wakes this reader, so nothing is missed.
                 with self._registered(key, level) as waiter:
                     found = await read(key)
-                    left = until - loop.time()
-                    if left <= 0 or self._closed or (found is not None and enough(found)):
+                    left_s = deadline - loop.time()
+                    if left_s <= 0 or self._closed or (found is not None and enough(found)):
                         return found
-                    if not waited:
-                        place.enter_context(self._place())
-                    waits, waited = not waiter.woken.done(), True
-                    timer = loop.call_later(left, waiter.wake, None, None)
-                    self._begins(key)
-                    stored: Found | None
-                    try:
-                        stored, at = await waiter.woken
-                    finally:
-                        timer.cancel()
-                if waits and at is not None:
-                    self._woken(monotonic() - at)
+                    if not has_slot:
+                        slot.enter_context(self._slot())
+                        has_slot = True
+                    stored: Found | None = await self._wait(key, waiter, left_s)
                 if stored is not None:
                     return stored
+
+    async def _wait(self, key: str, waiter: _Waiter, seconds: float) -> Any:
+        """Return the document that was stored, if it is known, or None after `seconds`."""
+        was_woken = waiter.woken.done()
+        timer = asyncio.get_running_loop().call_later(seconds, waiter.wake, None, None)
+        self._begins(key)
+        try:
+            stored, stored_at = await waiter.woken
+        finally:
+            timer.cancel()
+        if stored_at is not None and not was_woken:
+            self._woken(monotonic() - stored_at)
+        return stored
 
     @contextmanager
     def _registered(self, key: str, level: int) -> Iterator[_Waiter]:
@@ -120,22 +129,22 @@ class Waiters:
                 del self._waiting[key]
 
     def wake(self, key: str, level: int = 1, stored: Mapping[str, Any] | None = None) -> None:
-        """Wake the readers who wait for `key` to reach `level` or less; `stored`: the document that has, if known."""
+        """Wake the readers who wait for `key` to reach `level` or less; `stored`: the document that did, if known."""
         for waiter in self._waiting.get(key, ()):
             if waiter.level <= level:
                 waiter.wake(stored, monotonic())
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody waits, or has begun to in the last seconds."""
+        """Whether a reader waits, or has begun to in the last WANTED_S seconds."""
         return bool(self._waiting) or monotonic() < self._wanted_until
 
     def keys(self) -> list[str]:
-        """Return what is waited for."""
+        """Return the keys that readers wait for."""
         return list(self._waiting)
 
     def close(self) -> None:
-        """Wake everyone, and let nobody wait any more: the service is going down."""
+        """Wake all readers, and let none wait any more: the service stops."""
         self._closed = True
         for key in self._waiting:
             self.wake(key, LAST)

@@ -89,7 +89,7 @@ def _pairs(run: str) -> str:
 
 
 def is_run(word: str) -> bool:
-    """Say whether a plain word is one that is found within a run."""
+    """Return whether a plain word is one that is found within a run."""
     return _RUN.fullmatch(word) is not None
 
 

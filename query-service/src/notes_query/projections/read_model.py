@@ -1,4 +1,4 @@
-"""What a read model says about itself to those who build it and store it, and the events that it is made of."""
+"""What a read model declares for those who build and store it, and the events that it is made of."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ class Record(Protocol):
 
     @property
     def offset(self) -> int:
-        """Its place in the partition."""
+        """The offset in the partition."""
 
     @property
     def key(self) -> bytes | None:
@@ -44,7 +44,7 @@ class Record(Protocol):
 
 
 class RecordedEvent(NamedTuple):
-    """One event. `data` and `occurred_at` are None if this service does not know the type.
+    """An event. `data` and `occurred_at` are None if this service does not know the type.
 
     `type` is the `ce_type`, `id` the event's id, `version` the note's version after it, `record` what was read.
     `causation` is the `ce_causationid` as it was read: the command's id, if it is one. `actor` is the `ce_authid`.
@@ -62,13 +62,13 @@ class RecordedEvent(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """Return what tells it from another event of its version: note id, version and event id."""
+        """Return note id, version and event id, which tell it from another event of its version."""
         return self.note_id, self.version, self.id
 
     @property
     def is_snapshot(self) -> bool:
         """Return whether it repeats the state at its version, instead of making that version."""
-        # Not isinstance: the models have an abstract metaclass, which makes that cost ten times as much.
+        # isinstance would cost ten times as much: the models have an abstract metaclass.
         return type(self.data) is NoteSnapshotted
 
     @property
@@ -78,11 +78,11 @@ class RecordedEvent(NamedTuple):
 
 
 class Folded(TypedDict):
-    """What every document of a folded read model has; the machinery keeps these fields, the read model adds its own.
+    """The fields of every folded document, which the projector keeps; the read model adds its own.
 
     `_id`: the note's id. `version`: the note's version after the last event folded.
-    `event_id`: the event that made this version, None if that cannot be told. `ids`: those of the last versions, as
-    `folding` says. `snapshot`: the version of the last snapshot that was taken, 0 for none.
+    `event_id`: the event that made this version, None if it is not known. `ids`: the ids of the events that made the
+    last versions, see `folding`. `snapshot`: the version of the last snapshot that was taken, 0 for none.
     `parked`: later versions wait for a missing one, or a fork has stopped folding.
     """
 
@@ -95,18 +95,18 @@ class Folded(TypedDict):
 
 
 Evolve = Callable[[Any, RecordedEvent], Any]
-"""(document | None, event, which is the next version) -> the document after it; the given one stays as it was."""
+"""(document | None, the event of the next version) -> the document after it; the given document stays as it was."""
 
 Entry = Callable[[RecordedEvent], dict[str, Any]]
-"""event -> the document that stands for it; its `_id` is given by `entry_id`."""
+"""event -> its document, whose `_id` is `entry_id(event)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over `keys`: (field, direction or TEXT) in order. `expire_after_s`: documents go that long after it.
+    """An index over `keys`: (field, direction or TEXT) in order.
 
-    `weights` and `language` are for a text index. `partial`: a condition; documents that it does not hold
-    for are not in it.
+    `expire_after_s`: MongoDB deletes a document so many seconds after the time in its first key. `weights` and
+    `language` are for a text index. `partial`: a condition; documents that do not meet it are not in the index.
     """
 
     name: str
@@ -119,10 +119,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class ReadModel:
-    """One read model, built from the events of a projector.
+    """A read model, built from the events of a projector.
 
-    Either `evolve`: one document a note, folded; or `entry`: one document an event, inserted if it is missing.
-    `version` has to be raised with every change of what is stored, or of an index: a new version is built beside the
+    It has either `evolve`: one folded document for each note; or `entry`: one document for each event, inserted if it
+    is missing. Raise `version` with every change of what is stored, or of an index: a new version is built beside the
     old one, which the release before goes on serving.
     """
 
@@ -144,8 +144,8 @@ class ReadModel:
 class Kept:
     """A collection that has no builds, and its indexes.
 
-    `replaced`: names of indexes that are dropped once these are there. The release before makes them again where it
-    starts, so it has to do without them.
+    `replaced`: names of older indexes, which are dropped once the new ones exist. The release before must be able to
+    do without them; it makes them again when it starts.
     """
 
     collection: str
@@ -154,42 +154,42 @@ class Kept:
 
 
 def entry_id(event: RecordedEvent) -> str:
-    """Return the id of the document that stands for an event: one for each version of a note."""
+    """Return the id of an event's document: there is one for each version of a note."""
     return entry_key(event.note_id, event.version)
 
 
 def entry_key(note_id: str, version: int) -> str:
-    """Return the id of the document that stands for a version of a note."""
+    """Return the id of the document of a note's version."""
     return f"{note_id}:{version}"
 
 
 def note_of(id_: str) -> str:
-    """Return the note of a document, whether that stands for the note or for one of its versions."""
+    """Return the note id out of the id of a document, which is that of a note or of one of its versions."""
     return id_.partition(":")[0]
 
 
 def partitions_of(note_id: str, count: int) -> set[int]:
-    """Return where events of a note may lie on a topic with so many partitions; none of none.
+    """Return the partitions where events of a note may be, on a topic with `count` partitions.
 
-    Kafka's clients put them by that number, and command-service by the one that it knows.
+    Kafka's clients choose by that number, and command-service by the number that it knows.
     """
     key = note_id.encode()
     return {partition_of(key, known) for known in {count or PARTITIONS, PARTITIONS}} & set(range(count))
 
 
 def parked_of(collection: str) -> str:
-    """Return the name of the collection that holds the waiting events of a collection's notes."""
+    """Return the name of the collection that holds what is kept beside the documents of a collection."""
     return f"{collection}_parked"
 
 
 class Serving(Protocol):
-    """What is served now. It can change between any two calls: ask once for each query."""
+    """What is served now. It may change between two calls, so ask once in a query."""
 
     def collection(self, read_model: str) -> str:
         """Return the name of the collection to read. Raises Building while the read model is not complete."""
 
     def before(self, read_model: str) -> str | None:
-        """Return the collection that was read until a moment ago, which may be a little further; None for none."""
+        """Return the collection that was served until a moment ago, which may be further; None if there is none."""
 
     def elsewhere(self, read_model: str) -> Sequence[str]:
-        """Return the collections that instances of other releases answer from now: they may be further, too."""
+        """Return the collections from which instances of other releases answer now, which may be further."""

@@ -21,15 +21,16 @@ from notes_query.reads.served import Collecting, Served
 AFTER_MODELS: Final = ("notes", "search", "history")
 """The read models that queries read."""
 _OF_ENTRIES: Final = frozenset({"history"})
-"""Those with a document for each version of a note."""
+"""The read models with a document for each version of a note."""
 
 Document = Mapping[str, Any]
 
 
 def _dashed_id(text: str) -> str:
-    if (found := parse_id(text)) is None:
+    parsed = parse_id(text)
+    if parsed is None:
         raise PydanticCustomError("uuid", "is not a UUID with dashes")
-    return found
+    return parsed
 
 
 DashedId = Annotated[str, AfterValidator(_dashed_id), WithJsonSchema(dict(UUID_SCHEMA))]
@@ -37,7 +38,7 @@ DashedId = Annotated[str, AfterValidator(_dashed_id), WithJsonSchema(dict(UUID_S
 
 
 class AfterQuery(QueryModel):
-    """What every query of notes has: it may wait for a command."""
+    """The fields that every query of notes has: it may wait for a command."""
 
     after: Annotated[
         DashedId | None,
@@ -51,10 +52,10 @@ class AfterQuery(QueryModel):
 
 
 class Waited(NamedTuple):
-    """What came of a wait.
+    """The result of a wait.
 
-    `reached`: what the command did is in what the query reads; None if no command is named. `left_s`: what is left of
-    `wait`, in seconds.
+    `reached`: whether what the command did is in what the query reads; None if no command is named. `left_s`: the
+    seconds that are left of `wait`.
     """
 
     reached: bool | None
@@ -68,14 +69,16 @@ class Waited(NamedTuple):
 
 
 def consistency_of(reached: bool | None, *, parked: bool = False) -> str | None:  # noqa: FBT001 - as Waited has it
-    """Return what the header `Consistency` says, None for nothing. `parked`: a version of the note is missing."""
+    """Return the value of the header `Consistency`, None for no header. `parked`: a version of the note is missing."""
     if parked:
         return "parked"
-    return None if reached is None else "current" if reached else "stale"
+    if reached is None:
+        return None
+    return "current" if reached else "stale"
 
 
 class Stored:
-    """Documents of one kind, for those who wait for them. Who asks in the same moment is answered by one query."""
+    """Documents of one kind that readers wait for. Readers that ask in the same moment are answered by one query."""
 
     def __init__(
         self, waiters: Waiters, many: Callable[[Collection[str]], Awaitable[Mapping[str, Document]]], timeout_s: float
@@ -84,16 +87,16 @@ class Stored:
         self._asked = Collecting(many, timeout_s)
 
     async def once(self, key: str, level: int, enough: Callable[[Document], bool], wait_s: float) -> Document | None:
-        """Return what is stored under a key once it is enough, else what is there after `wait_s` seconds.
+        """Return what is stored under a key once that is enough, else what is there after `wait_s` seconds.
 
-        `level`: what has to be reached for the reader to be woken.
+        The reader is woken when the key reaches `level`.
         Raises Refusal if too many wait already; StoreUnavailable, Building.
         """
         return await self._waiters.until(key, level, self._asked.ask, enough, wait_s)
 
 
 class AfterCommand:
-    """The wait of a query that names a command. `documents`: version and status at least, by read model."""
+    """The wait of a query that names a command. `documents`: at least version and status, by read model."""
 
     def __init__(self, outcomes: Stored, documents: Mapping[str, Stored]) -> None:
         self._outcomes = outcomes
@@ -108,13 +111,13 @@ class AfterCommand:
         if query.after is None:
             return Waited(None, wait_s)
         loop = asyncio.get_running_loop()
-        until = loop.time() + wait_s
-        reached = await self._reached(query.after, read_models, until)
-        return Waited(reached, max(until - loop.time(), 0.0))
+        deadline = loop.time() + wait_s
+        reached = await self._reached(query.after, read_models, deadline)
+        return Waited(reached, max(deadline - loop.time(), 0.0))
 
-    async def _reached(self, command_id: str, read_models: Collection[str], until: float) -> bool:
+    async def _reached(self, command_id: str, read_models: Collection[str], deadline: float) -> bool:
         loop = asyncio.get_running_loop()
-        outcome = await self._outcomes.once(command_id, 1, bool, until - loop.time())
+        outcome = await self._outcomes.once(command_id, 1, bool, deadline - loop.time())
         if outcome is None:
             return False
         note_id, version = outcome["note_id"], outcome["version"]
@@ -122,7 +125,7 @@ class AfterCommand:
             return True
         for name in read_models:
             reaches = partial(_reaches, version)
-            found = await self._documents[name].once(note_id, version, reaches, until - loop.time())
+            found = await self._documents[name].once(note_id, version, reaches, deadline - loop.time())
             if found is None or not reaches(found):
                 return False
         return True
@@ -135,7 +138,7 @@ def _reaches(level: int, document: Document) -> bool:
 def after_command(
     database: Database, serving: Serving, outcomes: Stored, waiters: Mapping[str, Waiters]
 ) -> AfterCommand:
-    """Return it, over what is served. `waiters`: by read model."""
+    """Return an AfterCommand that reads what is served. `waiters`: by read model."""
     served = Served(database, serving)
 
     def levels(name: str) -> Stored:

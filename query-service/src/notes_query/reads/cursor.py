@@ -23,7 +23,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _NOT_OURS: Final = "the cursor is not one that this service has given out"
 
 
-class Position(NamedTuple):
+class PageEnd(NamedTuple):
     """Where a page of a list ended."""
 
     created_at: datetime
@@ -38,23 +38,23 @@ class Rank(NamedTuple):
 
 
 def scope_of(*chosen: str | Sequence[str] | None) -> bytes:
-    """Return what tells one list from another: its name, and whatever it is filtered by."""
+    """Return a digest of what tells one list from another: its name and its filters."""
     return blake2b(to_json(chosen), digest_size=_SCOPE_BYTES).digest()
 
 
-def encode(end: Position | Rank, scope: bytes) -> str:
-    """Return the cursor that goes on below `end` in the list or search of that scope."""
+def encode(end: PageEnd | Rank, scope: bytes) -> str:
+    """Return the cursor of the page behind `end` in the list or search of that scope."""
     if isinstance(end, Rank):
         return cursor_of(_BY_RANK.pack(_VERSION, scope, end.score, UUID(end.note_id).bytes))
     milliseconds = (end.created_at - _EPOCH) // _MILLISECOND
     return cursor_of(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(end.note_id).bytes))
 
 
-def decode(cursor: str, scope: bytes) -> Position:
-    """Return the position of a cursor. Raises InvalidCursor for a text that `encode` did not make for that scope."""
+def decode(cursor: str, scope: bytes) -> PageEnd:
+    """Return the page end of a cursor. Raises InvalidCursor for a text that `encode` did not make for that scope."""
     try:
         milliseconds, note_id = _unpack(_BY_CREATION, cursor, scope)
-        return Position(_EPOCH + milliseconds * _MILLISECOND, note_id)
+        return PageEnd(_EPOCH + milliseconds * _MILLISECOND, note_id)
     except OverflowError as error:
         raise InvalidCursor(_NOT_OURS) from error
 
@@ -73,7 +73,7 @@ def _unpack(layout: Struct, cursor: str, scope: bytes) -> tuple[Any, str]:
         version, found, value, note_id = layout.unpack(packed)
     except (ValueError, StructError) as error:
         raise InvalidCursor(_NOT_OURS) from error
-    # More than one text decodes to the same bytes; only ours is taken.
+    # Several texts decode to the same bytes. Only the one that `cursor_of` makes is accepted.
     if version != _VERSION or cursor_of(packed) != cursor:
         raise InvalidCursor("the cursor is not one that this version of the service gives out")
     if found != scope:

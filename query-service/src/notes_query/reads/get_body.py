@@ -36,7 +36,7 @@ class GetBody:
     async def __call__(self, note_id: str, reached: bool | None = None) -> Answer:  # noqa: FBT001 - as Waited has it
         """Return the note's body, whatever its status. Raises StoreUnavailable, Building.
 
-        `reached`: whether what a command did is here, None if the reader has not waited for one.
+        `reached`: whether what a command did is here, None if the reader has not waited for a command.
         """
         waited = reached is not None
         note = await newest(self._reader, self._waiters, note_id, partial(self._reader.body, waited=waited))

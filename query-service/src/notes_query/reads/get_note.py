@@ -81,7 +81,7 @@ class NoteView(BaseModel):
 
 
 class Answer(NamedTuple):
-    """The note as it is, if it is known; `consistency` is what the header of that name says, None for nothing."""
+    """A note, None if it is not known. `consistency`: the value of the header `Consistency`, None for no header."""
 
     note: View | None
     consistency: str | None
@@ -92,7 +92,7 @@ class Answer(NamedTuple):
         return {} if self.consistency is None else {"Consistency": self.consistency}
 
     def shown(self, note_id: str, show: Callable[[View], Response]) -> Response:
-        """Return what `show` makes of a note that readers see; 410 for a deleted one, 404 for any other."""
+        """Return what `show` makes of a note that readers may see; 410 for a deleted note, 404 for an unknown one."""
         if self.note is not None and self.note["status"] in ("active", "archived"):
             return show(self.note)
         if _deleted(self.note):
@@ -113,17 +113,16 @@ class GetNote:
         note_id: str,
         min_version: int | None = None,
         wait_s: float = DEFAULT_WAIT_S,
-        ask_write_store: bool = False,  # noqa: FBT001, FBT002 - one of five, named by its caller
+        ask_write_store: bool = False,  # noqa: FBT001, FBT002 - its caller names it
         authorization: str | None = None,
         *,
         reached: bool | None = None,
     ) -> Answer:
         """Return the note, after waiting at most `wait_s` seconds (10 at most) for `min_version`.
 
-        `reached`: whether what a command did is here, None if the reader has not waited for one.
-        If either is not there by then, `ask_write_store` fetches this one note from where it was written, with the
-        reader's own `authorization`.
-        Raises StoreUnavailable, Building.
+        `reached`: whether what a command did is here, None if the reader has not waited for a command. If that or
+        `min_version` was not reached, `ask_write_store` reads this note from command-service, with the reader's own
+        `authorization`. Raises StoreUnavailable, Building.
         """
         if min_version is None and reached is None:
             note = await newest(self._reader, self._waiters, note_id, self._reader.view)
@@ -140,7 +139,7 @@ class GetNote:
         return Answer(note, consistency_of(current, parked=await is_parked(self._reader, note_id, note, waited=True)))
 
     async def _written(self, note_id: str, known: View | None, authorization: str | None) -> Answer | None:
-        """Return the write store's answer, None if there is none or if it is behind what is known here."""
+        """Return the note of command-service; None if it does not answer, or if its note is older than `known`."""
         if self._write_store is None:
             return None
         try:
@@ -161,7 +160,7 @@ def _deleted(note: View | None) -> bool:
 
 
 def note_route(get_note: GetNote, after: AfterCommand) -> APIRouter:
-    """Return the route. It comes after those of one name below `/notes/`: an id is whatever is left."""
+    """Return the route. It has to come after `/notes/search` and `/notes/changes`, which it would take for ids."""
     router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
     @router.get(
@@ -178,11 +177,11 @@ def note_route(get_note: GetNote, after: AfterCommand) -> APIRouter:
         version, at most `wait` seconds. Then it answers with what there is; the header `Consistency` says what that is.
         """
         waited = await after(query, "notes")
-        # Not one that nobody has checked: it would be whatever somebody sends.
-        known = query.on_stale is not None and caller_of(request.scope) is not None
-        asked = request.headers["authorization"] if known else None
+        # A token is passed on only if this service has checked it.
+        checked = query.on_stale is not None and caller_of(request.scope) is not None
+        token = request.headers["authorization"] if checked else None
         answer = await get_note(
-            note_id, query.min_version, waited.left_s, query.on_stale is not None, asked, reached=waited.reached
+            note_id, query.min_version, waited.left_s, query.on_stale is not None, token, reached=waited.reached
         )
 
         def show(note: View) -> Response:

@@ -18,7 +18,7 @@ from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, 
 from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
 from notes_query.reads.after import AfterCommand, AfterQuery, DashedId
-from notes_query.reads.cursor import Position
+from notes_query.reads.cursor import PageEnd
 from notes_query.reads.served import View
 from notes_query.reads.share import Shares
 
@@ -64,7 +64,7 @@ class ListQuery(AfterQuery):
 
     @property
     def chosen(self) -> "Chosen":
-        """Return which notes: whoever names some means them, archived or not."""
+        """Return the filters. Notes that are named are meant whether archived or not."""
         status = self.status if self.id is None or "status" in self.model_fields_set else "all"
         return Chosen(STATUSES[status], self.tag, self.author)
 
@@ -88,7 +88,7 @@ class NotePage(BaseModel):
 
 
 class Chosen(NamedTuple):
-    """Which notes: of one of these statuses, and with that tag and of that author where they are not None."""
+    """The filters of a list: one of these statuses, and the tag and the author unless they are None."""
 
     statuses: tuple[str, ...]
     tag: str | None = None
@@ -96,14 +96,14 @@ class Chosen(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Notes, and the cursor of the next page if there is one."""
+    """Notes, and the cursor of the next page, None behind the last one."""
 
     notes: Sequence[View]
     next_cursor: str | None
 
 
 class ListNotes:
-    """`GET /notes`; it is read in a share."""
+    """`GET /notes`, read by the threads of a share."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
@@ -116,21 +116,22 @@ class ListNotes:
         cursor of other filters; Busy, StoreUnavailable, Building.
         """
         if query.id is not None:
-            if paging := query.model_fields_set & {"limit", "cursor"}:
+            paging = query.model_fields_set & {"limit", "cursor"}
+            if paging:
                 why = "does not go with `id`: all are answered at once"
                 raise invalid((name, why) for name in sorted(paging))
             return Page(await self.some(query.id, query.chosen, waited=waited), None)
         scope = cursor.scope_of("notes", query.status, query.tag, query.author)
-        position = None if query.cursor is None else cursor.decode(query.cursor, scope)
+        after = None if query.cursor is None else cursor.decode(query.cursor, scope)
         limit = query.limit
-        notes = await self.page(query.chosen, position, limit + 1, waited=waited)
+        notes = await self.page(query.chosen, after, limit + 1, waited=waited)
         if len(notes) <= limit:
             return Page(notes, None)
         last = notes[limit - 1]
-        return Page(notes[:limit], cursor.encode(Position(last["created_at"], last["_id"]), scope))
+        return Page(notes[:limit], cursor.encode(PageEnd(last["created_at"], last["_id"]), scope))
 
-    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:
-        """Return at most `limit` summaries, newest created first, from below `after` on."""
+    async def page(self, chosen: Chosen, after: PageEnd | None, limit: int, *, waited: bool = False) -> list[View]:
+        """Return at most `limit` summaries, newest created first, of the notes behind `after`."""
         return await self._shares.run(
             lambda served: list(page_query(served["notes"].delegate, chosen, after, limit)), waited=waited
         )
@@ -145,20 +146,20 @@ class ListNotes:
 
 
 def condition(chosen: Chosen) -> dict[str, Any]:
-    """Return what a note's document is chosen by."""
+    """Return the condition of MongoDB for these filters."""
     statuses = chosen.statuses
     query: dict[str, Any] = {"status": statuses[0] if len(statuses) == 1 else {"$in": list(statuses)}}
     named = {"tags": chosen.tag, "author_key": author_key(chosen.author)}
     return query | {name: value for name, value in named.items() if value is not None}
 
 
-def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:
-    """Return the cursor of a page; an index gives it in order, whatever is chosen by, one status or several."""
+def page_query(notes: Any, chosen: Chosen, after: PageEnd | None, limit: int) -> Any:
+    """Return MongoDB's cursor of a page. An index has the order, for any filters and any number of statuses."""
     query = condition(chosen)
-    # A note whose creation is not known has no time there, and no place in the order.
+    # A note whose creation is not known has no time, so it is not in the order.
     query["created_at"] = {"$lte": _LATEST}
     if after is not None:
-        # Said twice: the first bounds the scan of the index, the second settles what was created at the same time.
+        # The first condition bounds the scan of the index, the second decides among notes created at the same time.
         query["created_at"] = {"$lte": after.created_at}
         query["$or"] = [
             {"created_at": {"$lt": after.created_at}},

@@ -70,7 +70,7 @@ class HistoryPage(BaseModel):
 
 
 class History(NamedTuple):
-    """A page of entries; `next_after_version` is None on the last one. `answer` is the note itself."""
+    """A page of entries; `next_after_version` is None on the last page. `answer`: the note itself."""
 
     answer: Answer
     entries: Sequence[View]
@@ -88,7 +88,7 @@ class ReadHistory:
     async def __call__(self, note_id: str, query: HistoryQuery, reached: bool | None) -> History:  # noqa: FBT001 - as Waited has it
         """Return a page of entries. Raises StoreUnavailable, Building.
 
-        `reached`: whether what a command did is here, None if the reader has not waited for one.
+        `reached`: whether what a command did is here, None if the reader has not waited for a command.
         """
         answer = await self._get_note(note_id, reached=reached)
         if answer.note is None or answer.note["status"] == "deleted":

@@ -30,7 +30,7 @@ from notes_query.reads.words import pattern_of, snippet_of, terms_of, words_of
 Q_MAX: Final = 256
 Q_WORDS_MAX: Final = 16
 LOOKED: Final = 500_000
-"""Characters of all bodies of a page in which the words are looked for, to show them: 25,000 of each of twenty."""
+"""Characters of all bodies of a page that are searched for a snippet: 25,000 of each of twenty."""
 
 _SCORE: Final = {"$meta": "textScore"}
 _FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at"), 1)
@@ -73,7 +73,7 @@ class SearchQuery(AfterQuery):
 
     @property
     def chosen(self) -> Chosen:
-        """Return which notes, of those with these words."""
+        """Return the filters of the notes with these words."""
         return Chosen(STATUSES[self.status], self.tag, self.author)
 
 
@@ -91,7 +91,7 @@ class SearchPage(BaseModel):
 
 
 class SearchNotes:
-    """`GET /notes/search`; it is read in a share."""
+    """`GET /notes/search`, read by the threads of a share."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
@@ -104,7 +104,9 @@ class SearchNotes:
         A note that is edited between two pages may change its rank, and so its page. Raises InvalidCursor, also for a
         cursor of other words; Busy, StoreUnavailable, Building.
         """
-        words, limit, chosen = words_of(query.q), query.limit, query.chosen
+        words = words_of(query.q)
+        limit = query.limit
+        chosen = query.chosen
         filters = () if chosen == ALL else (chosen.statuses, chosen.tag, chosen.author)
         scope = cursor.scope_of("search", sorted(words), *filters)
         rank = None if query.cursor is None else cursor.decode_rank(query.cursor, scope)
@@ -112,7 +114,7 @@ class SearchNotes:
             return Page((), None)
 
         def search(served: Served) -> Page:
-            # Ranks first, and then the documents of one page alone: bodies are large.
+            # Bodies are large: ranks are read first, then the notes of this page alone.
             pipeline = ranks_pipeline(words, chosen, rank, limit + 1)
             found = served["search"].delegate.aggregate(pipeline, batchSize=limit + 1)
             ranks = [Rank(item["score"], item["_id"]) for item in found]
@@ -123,13 +125,13 @@ class SearchNotes:
 
 
 def _with_snippets(served: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]) -> list[View]:
-    """Return these notes as they are now; one that is gone or not chosen is left out.
+    """Return these notes as they are now, without those that are gone or not chosen.
 
-    They come out of the notes: a search document lags, and may hold what was deleted since. The snippets are made
-    when MongoDB is asked for nothing more: however long they take, no search fails for them.
+    They are read from the notes: search documents lag, and may hold what was deleted since. The snippets are made after
+    the last query, so no search fails because they take long.
     """
     looked = LOOKED // max(len(ids), 1)
-    # One more, which says that there are more.
+    # One character more shows whether the body goes on.
     fields = {**_FOUND, "body": {"$substrCP": ["$body", 0, looked + 1]}}
     wanted = {"_id": {"$in": list(ids)}, **condition(chosen)}
     notes = {item["_id"]: item for item in served["notes"].delegate.find(wanted, fields)}
@@ -138,18 +140,19 @@ def _with_snippets(served: Served, ids: Sequence[str], chosen: Chosen, words: Se
 
 
 def ranks_pipeline(words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[dict[str, Any]]:
-    """Return the aggregation of scores and ids: best score first, then by id, from below `after` on.
+    """Return the aggregation of scores and ids behind `after`: best score first, then by id.
 
-    A score depends on the note and the text alone, so a page can go on where another ended.
+    A score depends on the note and the words alone, so a page can go on where another ended.
     """
     pipeline: list[dict[str, Any]] = [
-        # Not by status without need, which would read every note once more: a deleted one has no words, and `found`
-        # looks.
+        # No filter by status unless needed: it would read every note once more. Deleted notes have no words, and
+        # `_with_snippets` filters again.
         {"$match": {"$text": {"$search": terms_of(words)}}}
     ]
     if chosen != ALL:
         pipeline.append({"$match": condition(chosen)})
-    if (pattern := pattern_of(words)) is not None:
+    pattern = pattern_of(words)
+    if pattern is not None:
         pipeline.append({"$match": {"$or": [{name: {"$regex": pattern}} for name in ("title", "tags", "body")]}})
     pipeline.append({"$project": {"score": _SCORE}})
     if after is not None:

@@ -1,4 +1,4 @@
-"""A share of this process for reads that take long, so that they are not felt by any other."""
+"""Threads of their own for reads that take long, so that other reads do not wait for them."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,18 +17,19 @@ from notes_query.projections.read_model import Serving
 from notes_query.reads.served import Served, served
 
 WAITING: Final = 8
-"""Reads that may wait for each one that is served."""
+"""Reads that may wait for each read at work."""
 WAIT_S: Final = 2.0
-"""How long they wait."""
+"""Seconds that a read may wait."""
 
 T = TypeVar("T")
 
 
 class Share:
-    """A few threads of its own: the driver's serve reads by id and the projector.
+    """A few threads of its own. The driver's threads serve reads by id and the projector.
 
-    `name` is for people and for what counts refused ones. `at_once` reads are at work, each for `limit_s` seconds at
-    most, in MongoDB too. `waiting` more may wait, each for `wait_s` seconds; WAITING for each one at work by default.
+    `name` names it in errors and in the metric of refused reads. `at_once` reads run at a time, each for `limit_s`
+    seconds at most, in MongoDB too. `waiting` more may wait, by default WAITING for each that runs, each for `wait_s`
+    seconds.
     """
 
     def __init__(
@@ -37,36 +38,36 @@ class Share:
         self._name = name
         self._limit_s = limit_s
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=name)
-        self._places = asyncio.Semaphore(at_once)
-        self._waiting_most = WAITING * at_once if waiting is None else waiting
+        self._slots = asyncio.Semaphore(at_once)
+        self._max_waiting = WAITING * at_once if waiting is None else waiting
         self._wait_s = wait_s
         self._waiting = 0
 
     async def run(self, read: Callable[[], T]) -> T:
-        """Return what `read` returns, which asks the driver without Motor.
+        """Return what `read` returns. It uses the driver without Motor.
 
-        Raises Busy if too many wait already, or if it has waited too long; StoreUnavailable, Building.
+        Raises Busy if too many reads wait already, or if this one has waited too long; StoreUnavailable, Building.
         """
-        await self._place()
+        await self._take_slot()
         work = self._pool.submit(self._limited, read)
         loop = asyncio.get_running_loop()
 
         def free(_: "Future[T]") -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._places.release)
+                loop.call_soon_threadsafe(self._slots.release)
 
-        # When the thread is free, not when the client has left: what was begun goes on until its limit.
+        # The slot is free when the thread is, not when the client has left: the read goes on until its limit.
         work.add_done_callback(free)
         return await asyncio.wrap_future(work)
 
-    async def _place(self) -> None:
-        if self._waiting >= self._waiting_most:
+    async def _take_slot(self) -> None:
+        if self._waiting >= self._max_waiting:
             REFUSED.labels(self._name).inc()
             raise Busy(f"too many {self._name} wait already")
         self._waiting += 1
         try:
             async with asyncio.timeout(self._wait_s):
-                await self._places.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             REFUSED.labels(self._name).inc()
             raise Busy(f"other {self._name} took their time") from None
@@ -85,9 +86,9 @@ class Share:
 
 
 class Shares:
-    """What is served, read in a share of those who have waited for a command, or in that of all others.
+    """What is served, read in one share by readers that have waited for a command, and in another by all others.
 
-    Hundreds who have waited are woken at once: they queue apart from those who have not, and none of them is refused.
+    Hundreds of waiting readers may be woken at once. They queue apart from the others, and none of them is refused.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The words of a search; and the piece of a note that shows them."""
+"""The words of a search, and the piece of a note that shows them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from unicodedata import category
 from notes_query.projections.plain_text import RUN, as_indexed, composed, first_term, is_run, parts_of, plain
 
 LENGTH: Final = 160
-"""Characters of a snippet, at most; an ellipsis at either end comes on top."""
+"""Most characters of a snippet, without the ellipsis at either end."""
 BEFORE: Final = 60
-"""How far a snippet begins before the word, at most."""
+"""Most characters of a snippet before the word."""
 _EDGE: Final = 20
-"""How far a cut may move to fall between two words."""
+"""Characters by which a cut may move to fall between two words."""
 _GRAPHEME: Final = 16
-"""How far a cut may move so that it falls between two graphemes."""
+"""Characters by which a cut may move to fall between two graphemes."""
 _CHUNK: Final = 1_024
-"""Characters that are compared at once to find a place: one by one, a body's 100,000 would take 50 ms."""
+"""Characters that are compared at a time to find an index. Single characters would take 50 ms for a body of 100,000."""
 _HALVES: Final = 1_000
 """Halves of flags in a row that are counted."""
 _JOINER: Final = "\u200d"
@@ -38,9 +38,9 @@ def terms_of(words: Sequence[str]) -> str:
 
 
 def pattern_of(words: Sequence[str]) -> str | None:
-    """Return the pattern that the indexed text has of a note with any of these words; None if having a term is enough.
+    """Return a pattern that the indexed text of a note with any of these words matches; None if a term is enough.
 
-    Terms are pairs of characters: a note may have the first of a word, and not the word.
+    Terms are pairs of characters: a note may have the first pair of a word, and not the word.
     """
     if not any(is_run(word) and first_term(word) != as_indexed(word) for word in words):
         return None
@@ -50,28 +50,33 @@ def pattern_of(words: Sequence[str]) -> str | None:
 def snippet_of(note: Mapping[str, Any], words: Sequence[str], looked: int) -> str:
     """Return the body around the first of these plain words; else the title around it; else the body's beginning.
 
-    `looked`: in so many characters of the body it is looked for. It is plain text: escape it before it becomes HTML.
+    `looked`: how many characters of the body are searched. It is plain text: escape it before it becomes HTML.
     """
-    body, more = composed(note["body"][:looked]), len(note["body"]) > looked
-    if (place := _place(body, tuple(words))) is not None:
-        return _cut(body, place, more=more)
+    body = composed(note["body"][:looked])
+    more = len(note["body"]) > looked
+    index = _index_of(body, tuple(words))
+    if index is not None:
+        return _cut(body, index, more=more)
     title = composed(note["title"])
-    if (place := _place(title, tuple(words))) is not None:
-        return _cut(title, place)
+    index = _index_of(title, tuple(words))
+    if index is not None:
+        return _cut(title, index)
     return _cut(body, 0, more=more)
 
 
-def _place(text: str, words: tuple[str, ...]) -> int | None:
+def _index_of(text: str, words: tuple[str, ...]) -> int | None:
     """Return where the first of the words is in the text, None if it is not there."""
     compared = plain(text)
     found = _pattern(words).search(compared)
     if found is None or len(compared) == len(text):
         return None if found is None else found.start()
-    place = seen = 0
+    index = 0
+    seen = 0
     for size in (_CHUNK, 1):
-        while place < len(text) and (after := seen + len(plain(text[place : place + size]))) <= found.start():
-            place, seen = place + size, after
-    return min(place, len(text))
+        while index < len(text) and (after := seen + len(plain(text[index : index + size]))) <= found.start():
+            index += size
+            seen = after
+    return min(index, len(text))
 
 
 @lru_cache(maxsize=64)
@@ -86,9 +91,9 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(within))
 
 
-def _cut(text: str, at: int, *, more: bool = False) -> str:
-    """Return the piece around a place; `more`: the text is not all there is."""
-    begin = max(0, at - BEFORE)
+def _cut(text: str, index: int, *, more: bool = False) -> str:
+    """Return the piece around an index; `more`: the text goes on behind its end."""
+    begin = max(0, index - BEFORE)
     if begin > 0 and (gap := re.search(r"\s", text[begin : begin + _EDGE])):
         begin += gap.end()
     begin = _between_graphemes(text, begin)
@@ -100,18 +105,18 @@ def _cut(text: str, at: int, *, more: bool = False) -> str:
     return f"{'…' if begin > 0 else ''}{piece}{'…' if more or end < len(text) else ''}"
 
 
-def _between_graphemes(text: str, place: int) -> int:
-    """Return the place, or one a little before it, where no grapheme is cut in two."""
-    least = max(place - _GRAPHEME, 0)
-    for nearer in range(place, least, -1):
+def _between_graphemes(text: str, index: int) -> int:
+    """Return the index, or a slightly lower one, at which no grapheme is cut in two."""
+    least = max(index - _GRAPHEME, 0)
+    for nearer in range(index, least, -1):
         if nearer == len(text) or not _belongs(text, nearer):
             return nearer
-    return place if least else 0
+    return index if least else 0
 
 
-def _belongs(text: str, place: int) -> bool:
-    """Say whether the character at a place belongs to the grapheme of the one before it."""
-    before, character = text[place - 1], text[place]
+def _belongs(text: str, index: int) -> bool:
+    """Return whether the character at an index belongs to the grapheme of the character before it."""
+    before, character = text[index - 1], text[index]
     if category(character)[0] == "M" or _JOINER in (before, character) or character in "\u0e33\u0eb3":
         return True
     if "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f":
@@ -121,7 +126,7 @@ def _belongs(text: str, place: int) -> bool:
     if not _is_flag(character):
         return False
     halves = 0
-    while halves < min(place, _HALVES) and _is_flag(text[place - 1 - halves]):
+    while halves < min(index, _HALVES) and _is_flag(text[index - 1 - halves]):
         halves += 1
     return halves % 2 == 1
 

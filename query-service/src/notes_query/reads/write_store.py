@@ -35,11 +35,11 @@ class WrittenNote(BaseModel):
 
 
 class _NotForCaller(WriteStoreUnavailable):
-    """It has answered that this caller asks in vain, which says nothing of how it is."""
+    """command-service refused this caller, which does not mean that it is unavailable."""
 
 
 class WriteStore:
-    """The other service, which decides what a note is."""
+    """Reads notes from command-service, which decides what a note is."""
 
     def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
         self._client = client
@@ -47,7 +47,7 @@ class WriteStore:
         self._answers = True
 
     async def view(self, note_id: str, authorization: str | None = None) -> View | None:
-        """Return the note as it is there, for who may read it; of a deleted one the status alone.
+        """Return the note as it is there, if the caller may read it; of a deleted note only the status.
 
         Raises WriteStoreUnavailable.
         """
@@ -56,7 +56,7 @@ class WriteStore:
         except _NotForCaller:
             raise
         except WriteStoreUnavailable as error:
-            # Once, not for every reader who waits for it.
+            # It is logged once, not for every reader.
             if self._answers:
                 log.warning("the write store does not answer", reason=str(error))
             self._answers = False
@@ -72,7 +72,7 @@ class WriteStore:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._client.get(f"/notes/{note_id}", headers=named)
         except (httpx.HTTPError, TimeoutError) as error:
-            # Not its text, which may quote what the other side has sent.
+            # The error's text is left out: it may quote what the other side has sent.
             raise WriteStoreUnavailable(f"command-service: {type(error).__name__}") from error
         if answer.status_code == httpx.codes.NOT_FOUND and _code(answer) == "note_not_found":
             return None
@@ -96,7 +96,7 @@ def _view(note: WrittenNote) -> View:
 
 
 def _code(answer: httpx.Response) -> object:
-    """Return the problem's code. A 404 without it comes from something else than this service."""
+    """Return the problem's code. A 404 without a code does not come from command-service."""
     try:
         body = answer.json()
     except ValueError:

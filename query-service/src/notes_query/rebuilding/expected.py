@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count, takewhile
 from typing import Any
 
-from notes_query.projecting.enter_read_model import enter_batch
+from notes_query.projecting.enter_batch import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
 from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, Reached, stops_of
 from notes_query.projections.read_model import Entry, Evolve, ReadModel, RecordedEvent, entry_id, note_of
@@ -46,7 +46,7 @@ class FoldedDocuments:
         for note_id, number, ids in writes.blocks:
             self._blocks.setdefault((note_id, number), ids)
         for fork in writes.forks:
-            self._forks.setdefault(fork.event.note_id, {})[fork.event.version, fork.event.id] = fork.at
+            self._forks.setdefault(fork.event.note_id, {})[fork.event.version, fork.event.id] = fork.found_at
         for event in writes.parks:
             self.waiting.setdefault(event.note_id, {})[event.version] = event
         for note_id, version in writes.evicts:
@@ -93,7 +93,7 @@ class Entries:
         ids = {at: self.documents[at]["event_id"] for one in events if (at := entry_id(one)) in self.documents}
         self._reached |= {one.note_id: Reached() for one in events if one.note_id not in self._reached}
         found = enter_batch(events, EntriesKnown(ids, self._forks, self._stops), self._reached, self._entry)
-        self._stops = found.stops
+        self._stops = found.heals_from
         for document in found.entries:
             self.documents[document["_id"]] = document
         self._forks |= {fork.event.identity for fork in found.forks}

@@ -12,7 +12,7 @@ from notes_chassis import dead_letters as kept
 from notes_chassis.dead_letters import DeadLetterFilter
 from notes_contracts import Code
 from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
-from notes_query.projecting.fold_batch import Counts, add_counts
+from notes_query.projecting.counts import Counts, add_counts
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.read_model import Record
 from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter

@@ -24,7 +24,7 @@ async def test_slow_clients_far_back_cost_only_themselves(
     monkeypatch: Any,
 ):
     """Twenty take nothing of a megabyte, and there are eight readers: others get all of it, and what is new."""
-    monkeypatch.setattr(hub, "ChangeLog", lambda start: ChangeLog(start, most=1_000))
+    monkeypatch.setattr(hub, "ChangeLog", lambda start: ChangeLog(start, max_entries=1_000))
     events = settings.topic_events
     async with listening(settings) as instance, follow(instance) as start:
         await send_many(events, [samples.record(samples.created())])

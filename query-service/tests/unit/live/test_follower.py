@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.live import follower as follower_module
-from notes_query.live.follower import CATCHING_UP, CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
+from notes_query.live.follower import CATCHING_UP, CROWDED, GAP_S, LIVE, MAX_WAITING, Follower
 from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
-from notes_query.live.position import Position, fingerprint
+from notes_query.live.position import StreamPosition, fingerprint
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
 
@@ -45,7 +45,7 @@ class World:
     async def follower(self) -> Follower:
         """Return it."""
         tail = await self.topic.tail()
-        pending = PendingChanges(Position(fingerprint(self.topic.name), (0,)))
+        pending = PendingChanges(StreamPosition(fingerprint(self.topic.name), (0,)))
         tail.seek(pending.read)
         return Follower(tail, pending, self.levels, self.passed, self.clock)
 
@@ -73,7 +73,7 @@ class World:
 
 @pytest.fixture
 def world(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(follower_module, "LAST_LOOK_S", 0.005)
+    monkeypatch.setattr(follower_module, "LONGEST_PAUSE_S", 0.005)
     return World(samples)
 
 
@@ -149,20 +149,20 @@ async def test_documents_are_not_asked_for_with_every_single_event(world: World)
 
 async def test_reading_stops_while_too_much_waits(world: World):
     follower = await world.follower()
-    for version in range(1, WAITING_MOST + 601):
+    for version in range(1, MAX_WAITING + 601):
         world.event("late", version)
     while follower.reading:
         world.clock.now += 1.0
         await follower.step()
     world.clock.now += 1.0
     await follower.step()
-    assert follower.pending.read == [WAITING_MOST]
-    world.documents[world.samples.id("late")] = WAITING_MOST + 600
+    assert follower.pending.read == [MAX_WAITING]
+    world.documents[world.samples.id("late")] = MAX_WAITING + 600
     sent = []
-    while len(sent) < WAITING_MOST + 600:
+    while len(sent) < MAX_WAITING + 600:
         world.clock.now += 1.0
         sent += await follower.step()
-    assert [one.change.version for one in sent] == list(range(1, WAITING_MOST + 601))
+    assert [one.change.version for one in sent] == list(range(1, MAX_WAITING + 601))
 
 
 async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(world: World):

@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterable
 
 from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
-from notes_query.live.position import NAMED, Position, decode
+from notes_query.live.position import NAMED, StreamPosition, decode
 from notes_query.live.set_aside import ASIDE, ASIDE_OF_A_NOTE, DROPPED, Change
 
-EMPTY = Position(7, (0, 0))
+EMPTY = StreamPosition(7, (0, 0))
 
 
 def change(note: str, version: int, offset: int, partition: int = 0) -> Change:
@@ -40,16 +40,16 @@ def test_a_note_that_is_late_holds_up_nobody_and_the_position_names_it():
     pending.add([change("late", 1, 0), change("b", 1, 1), change("c", 1, 2)], (3, 0))
     sent = list(pending.reached([("c", 1), ("b", 1)]))
     assert [one.change.note_id for one in sent] == ["b", "c"]
-    assert decode(sent[0].id) == Position(7, (2, 0), ((0, 0),))
-    assert decode(sent[1].id) == Position(7, (3, 0), ((0, 0),))
+    assert decode(sent[0].id) == StreamPosition(7, (2, 0), ((0, 0),))
+    assert decode(sent[1].id) == StreamPosition(7, (3, 0), ((0, 0),))
     assert told(pending, [("late", 1)]) == [("late", 1)]
-    assert pending.position == Position(7, (3, 0))
+    assert pending.position == StreamPosition(7, (3, 0))
 
 
 def test_what_was_not_reached_is_not_passed_when_nothing_later_was():
     pending = PendingChanges(EMPTY)
     pending.add([change("a", 1, 0), None, change("b", 1, 2)], (5, 3))
-    assert pending.position == Position(7, (0, 3))
+    assert pending.position == StreamPosition(7, (0, 3))
 
 
 def test_when_more_is_held_than_a_position_names_it_stays_below_the_rest():
@@ -107,7 +107,7 @@ def test_what_the_projector_has_passed_is_set_apart_and_told_when_it_heals():
     pending.set_aside({0: 2}, 1000.0 + ASIDE_AFTER_S - 1)
     assert pending.waiting == 1
     pending.set_aside({0: 2}, 1000.0 + ASIDE_AFTER_S)
-    assert (pending.position, len(pending.aside), pending.waiting) == (Position(7, (2, 0)), 1, 0)
+    assert (pending.position, len(pending.aside), pending.waiting) == (StreamPosition(7, (2, 0)), 1, 0)
 
     pending.add([change("parked", 2, 2)], (3, 0))  # what was missing
     sent = list(pending.reached([("parked", 3)]))
@@ -134,7 +134,7 @@ def test_what_the_projector_has_passed_is_late_before_it_is_set_aside():
 
 
 def test_what_another_reader_had_set_aside_is_kept_where_nobody_knows_it():
-    pending = PendingChanges(Position(7, (10, 10)))
+    pending = PendingChanges(StreamPosition(7, (10, 10)))
     pending.add([change("a", 4, 10), change("b", 4, 11)], (12, 10))
     told(pending, [("b", 4)])
     pending.set_aside({0: 12}, 0.0)
@@ -142,7 +142,7 @@ def test_what_another_reader_had_set_aside_is_kept_where_nobody_knows_it():
     pending.adopt([change("a", 3, 9), *known, change("a", 4, 8)])
     assert [one.offset for one in pending.aside] == [9]
     assert [(one.change.version, one.late) for one in pending.reached([("a", 4)])] == [(3, True), (4, True)]
-    assert pending.position == Position(7, (12, 10))
+    assert pending.position == StreamPosition(7, (12, 10))
     pending.add([change("c", 1, 12), change("d", 1, 10, 1)], (13, 11))
     assert told(pending, [("c", 1), ("d", 1)]) == [("c", 1), ("d", 1)]
     assert not pending.waits
@@ -150,7 +150,7 @@ def test_what_another_reader_had_set_aside_is_kept_where_nobody_knows_it():
 
 def test_what_another_reader_had_set_aside_drops_nothing_that_is_here():
     start = ASIDE * 2
-    pending, dropped = PendingChanges(Position(7, (start, 0))), dropped_ever()
+    pending, dropped = PendingChanges(StreamPosition(7, (start, 0))), dropped_ever()
     pending.adopt(change("long", version, version) for version in range(1, ASIDE_OF_A_NOTE + 6))
     assert (len(pending.aside), dropped_ever() - dropped) == (ASIDE_OF_A_NOTE, 5)
 
@@ -162,8 +162,8 @@ def test_everybody_is_asked_for_in_turn():
 
 
 def test_an_event_that_a_position_names_and_that_is_gone_is_forgotten():
-    pending = PendingChanges(Position(7, (10, 0), ((0, 3),)))
-    assert pending.position == Position(7, (10, 0), ((0, 3),))
+    pending = PendingChanges(StreamPosition(7, (10, 0), ((0, 3),)))
+    assert pending.position == StreamPosition(7, (10, 0), ((0, 3),))
     pending.add([change("a", 1, offset) for offset in (4, 9)], (10, 0))
-    assert pending.position == Position(7, (10, 0))
+    assert pending.position == StreamPosition(7, (10, 0))
     assert not pending.waits

@@ -11,7 +11,7 @@ from notes_query.live import hub as hub_module
 from notes_query.live import stream as stream_module
 from notes_query.live import streams as streams_module
 from notes_query.live.change_log import ChangeLog
-from notes_query.live.position import Position, encode, fingerprint
+from notes_query.live.position import StreamPosition, encode, fingerprint
 
 DEADLINE_S = 10
 
@@ -53,7 +53,7 @@ async def test_another_instance_knows_the_id_and_repeats_nothing(world: Any, con
 async def test_who_is_further_back_than_the_log_reads_the_topic_and_joins(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, max_entries=4))
     async with connect(world) as one:
         start = await one.begun()
         for version in range(1, 31):
@@ -71,11 +71,11 @@ async def test_slow_clients_who_catch_up_cost_only_themselves(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(stream_module, "UNUSED_S", 0.03)
-    monkeypatch.setattr(stream_module, "UNUSED_LOOK_S", 0.01)
+    monkeypatch.setattr(stream_module, "UNUSED_CHECK_S", 0.01)
     world.streams.readers.at_once = 2
     for version in range(1, 250):
         world.event("a", version)
-    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    old = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
     async with connect(world), AsyncExitStack() as slow_ones:
         for _ in range(12):
             slow = await slow_ones.enter_async_context(connect(world, old))
@@ -95,7 +95,7 @@ async def test_who_waits_for_a_reader_hears_heartbeats_and_gets_its_turn(
     monkeypatch.setattr(stream_module, "TURN_S", 0.3)
     world.streams.readers.at_once, world.streams.heartbeat_s = 1, 0.05
     world.event("b", 2, visible=False)  # nobody can join the log before it
-    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    old = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
     async with connect(world), connect(world, old) as one, connect(world, old) as two:
         world.event("a", 1)
         assert world.names(await one.some(1)) == [("a", 1)]
@@ -113,7 +113,7 @@ async def test_when_half_of_the_streams_are_behind_the_slowest_makes_room(
     world.streams.most = 4
     for version in range(1, 250):
         world.event("a", version)
-    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    old = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
     async with connect(world), connect(world, old) as one, connect(world, old) as two:
         for slow in (one, two):
             await slow.some(1)
@@ -164,18 +164,18 @@ async def test_an_id_older_than_the_topic_or_of_another_one_begins_with_a_reset(
         world.event("a", version)
     world.topic.truncate(0, 3)
     for position in (
-        Position(fingerprint("events"), (2, 0, 0)),
-        Position(fingerprint("events"), (4, 0, 0), ((0, 1),)),
-        Position(fingerprint("events"), (9, 0, 0)),  # of a topic of this name that was longer
-        Position(fingerprint("events"), (4, 0, 0, 0)),  # of one that had more partitions
-        Position(fingerprint("others"), (4, 0, 0)),
+        StreamPosition(fingerprint("events"), (2, 0, 0)),
+        StreamPosition(fingerprint("events"), (4, 0, 0), ((0, 1),)),
+        StreamPosition(fingerprint("events"), (9, 0, 0)),  # of a topic of this name that was longer
+        StreamPosition(fingerprint("events"), (4, 0, 0, 0)),  # of one that had more partitions
+        StreamPosition(fingerprint("others"), (4, 0, 0)),
     ):
         async with connect(world, encode(position)) as one:
             (reset,) = await one.some(1)
             assert reset.name == "reset"
             assert reset.data["reason"]
-            assert reset.id == encode(Position(fingerprint("events"), (5, 0, 0)))
-    async with connect(world, encode(Position(fingerprint("events"), (3, 0, 0)))) as good:
+            assert reset.id == encode(StreamPosition(fingerprint("events"), (5, 0, 0)))
+    async with connect(world, encode(StreamPosition(fingerprint("events"), (3, 0, 0)))) as good:
         assert world.names(await good.some(2)) == [("a", 4), ("a", 5)]
 
 

@@ -13,7 +13,7 @@ from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.changes import END, EventStream
-from notes_query.live.position import Position, encode, fingerprint
+from notes_query.live.position import StreamPosition, encode, fingerprint
 from tests.harness.waiting import eventually
 
 DEADLINE_S = 10
@@ -27,7 +27,7 @@ async def reported(world: Any, *, away: bool) -> None:
 async def test_a_slow_client_is_told_and_dropped_and_can_go_on(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, max_entries=4))
     async with connect(world) as slow, connect(world) as quick:
         world.event("a", 1)
         (seen,) = await slow.some(1)
@@ -135,7 +135,7 @@ async def test_a_topic_that_was_made_anew_with_fewer_partitions_is_followed_and_
     topic = world.topic
     world.event("a", 1)
     world.event("late", 2, visible=False)  # nobody can join the log before it
-    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    old = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
     async with connect(world) as one, connect(world, old) as far_back:
         assert world.names(await far_back.some(1)) == [("a", 1)]
         for partition in (0, 1, 2):
@@ -150,7 +150,7 @@ async def test_a_topic_that_was_made_anew_with_fewer_partitions_is_followed_and_
             while (event := await each.next()).name == "change":
                 pass
             assert event.name == "reset"
-        assert event.id == encode(Position(fingerprint(topic.identity), (0, 0)))
+        assert event.id == encode(StreamPosition(fingerprint(topic.identity), (0, 0)))
         for version in (1, 2):
             world.event("c", version)
         for each in (one, far_back):
@@ -193,7 +193,7 @@ async def test_a_reader_that_is_closed_is_not_asked(world: Any, connect: Any, mo
         monkeypatch.setattr(MemoryTail, "bounds", never)
         with pytest.raises(TopicUnavailable, match="away"):
             async with asyncio.timeout(DEADLINE_S):
-                await world.streams.open(encode(Position(fingerprint("events"), (0, 0, 0))))
+                await world.streams.open(encode(StreamPosition(fingerprint("events"), (0, 0, 0))))
         assert len(world.streams) == 1
 
 

@@ -10,11 +10,11 @@ from notes_query.live import follower as follower_module
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.follower import Pace
-from notes_query.live.position import Position, encode, fingerprint
+from notes_query.live.position import StreamPosition, encode, fingerprint
 from tests.harness.waiting import eventually
 
 DEADLINE_S = 10
-OLD = encode(Position(fingerprint("events"), (0, 0, 0)))
+OLD = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
 SOON = Pace(500, 0.01, 0.05)
 """In place of a minute."""
 PATIENT = Pace(500, 0.01, 3_600.0)
@@ -123,7 +123,7 @@ async def test_what_one_instance_has_set_aside_is_told_by_another_where_it_is_st
 async def test_what_a_reader_of_its_own_has_set_aside_is_told_after_it_has_joined_the_log(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, *, known: bool
 ):
-    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, max_entries=4))
     monkeypatch.setattr(hub_module, "CATCHING_UP", SOON._replace(read_at_once=1))
     if not known:
         world.event("b", 2, visible=False)

@@ -9,10 +9,10 @@ from query_support.memory_topic import MemoryTail
 from notes_query.errors import TopicUnavailable
 from notes_query.live import stream as stream_module
 from notes_query.live.change_log import ChangeLog
-from notes_query.live.position import Position, encode, fingerprint
+from notes_query.live.position import StreamPosition, encode, fingerprint
 from tests.harness.waiting import eventually
 
-OLD = encode(Position(fingerprint("events"), (0, 0, 0)))
+OLD = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
 drained = MemoryTail._drained
 
 

@@ -10,7 +10,7 @@ from query_support.waiting import waits
 
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.live.foreign_wakes import ForeignWakes, owns_key
+from notes_query.live.remote_wakeups import RemoteWakeups, owns_key
 from notes_query.projecting.waiters import Level
 
 
@@ -33,7 +33,7 @@ class Silent:
 async def test_after_a_switch_all_waiting_ids_are_read_again():
     for owned in (True, False):
         changes = Silent()
-        wakes = ForeignWakes(changes, lambda _, owned=owned: owned)  # type: ignore[misc]
+        wakes = RemoteWakeups(changes, lambda _, owned=owned: owned)  # type: ignore[misc]
         running = asyncio.create_task(wakes.run())
         waiting = asyncio.create_task(waits(wakes.waiters, "a note", 2))
         await asyncio.sleep(0.05)

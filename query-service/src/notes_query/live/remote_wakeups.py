@@ -1,7 +1,7 @@
-"""Wakes readers whose note is projected by another instance.
+"""Wakes readers whose note another instance projects.
 
-The projector wakes readers in its own process, which is enough for the partitions that this instance owns. For the
-others one change stream is opened, for all readers together, and closed when nobody has needed it for a while.
+The projector wakes readers in its own process, which is enough for the partitions that this instance owns. For all
+other readers together one change stream is opened. It is closed when no reader has needed it for a while.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from notes_query.projections.read_model import note_of, partitions_of
 log = structlog.get_logger()
 
 AWAIT_MS: Final = 500
-"""How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
+"""Milliseconds until MongoDB answers that nothing has changed. It sends changes at once."""
 _CHANGED: Final = "updateDescription.updatedFields.version"
 _PIPELINE: Final = (
     {"$match": {"$or": [{"operationType": {"$in": ["insert", "replace"]}}, {_CHANGED: {"$exists": True}}]}},
@@ -39,16 +39,17 @@ _PIPELINE: Final = (
         }
     },
 )
-LOOK_S: Final = 1.0
+CHECK_S: Final = 1.0
+"""Seconds between two checks whether a reader still needs the stream."""
 IDLE_S: Final = 10.0
-"""Seconds that the stream stays open for nobody: opening it costs the first reader a few milliseconds."""
+"""Seconds that the stream stays open without a reader: opening it costs the next reader a few milliseconds."""
 
 
 class MongoChanges:
-    """The documents of a collection, by id; `collection` says which one now, and may raise Building.
+    """The changes of a collection's documents. `collection` returns its present name; it may raise Building.
 
-    `level` reads where a document is out of its version and status. `of_entries`: there is one for each version of a
-    note; the keys are notes then, too.
+    `level` returns the level of a document, given its version and status. `of_entries`: there is a document for each
+    version of a note; the keys are note ids all the same.
     """
 
     def __init__(
@@ -63,33 +64,34 @@ class MongoChanges:
         self._collection = collection
         self._level = level
         self._look_up = last_entries if of_entries else partial(by_id, fields=LEVEL)
-        # Its own: the event loop has few, which would all be taken when names of servers have to be looked up.
+        # A thread of its own: the event loop's few threads may all be busy looking up the names of servers.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="changes")
 
-    async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
-        """Call `tell` with key and level of whatever is stored, until cancelled.
+    async def follow(self, wake: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
+        """Call `wake` with key and level of each document that is stored, until cancelled.
 
-        `opened` is awaited once nothing that is stored from then on can be missed. Raises StoreUnavailable, Building.
+        `opened` is awaited as soon as no later change can be missed. Raises StoreUnavailable, Building.
         """
         try:
             async with self._database[self._collection()].watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
-                # Not asked for changes yet: the answer that there are none would hold up who waits for what is stored.
+                # Before the first changes are asked for: MongoDB's answer that there are none would delay the readers.
                 await self._database.renew_session_time()
                 await opened()
-                await self._pump(stream.delegate, tell)
+                await self._pump(stream.delegate, wake)
         except PyMongoError as error:
-            # A server that keeps no change streams, one whose history is too short: reading again is the cure for all.
+            # Also if the server keeps no change streams, or too short a history: opening it again is all that helps.
             raise StoreUnavailable(str(meaning_of(error))) from None
 
-    async def _pump(self, stream: Any, tell: Callable[[str, int], None]) -> None:
-        """Tell what the stream says until it ends. In a thread: through Motor each change would cost a hop."""
+    async def _pump(self, stream: Any, wake: Callable[[str, int], None]) -> None:
+        """Call `wake` for each change until the stream ends. Read it in a thread: Motor needs a hop for each change."""
         loop = asyncio.get_running_loop()
         stop = Event()
 
         def pump() -> None:
             while stream.alive and not stop.is_set():
-                if (found := stream.try_next()) is not None:
-                    loop.call_soon_threadsafe(tell, *self._change(found))
+                change = stream.try_next()
+                if change is not None:
+                    loop.call_soon_threadsafe(wake, *self._level_of(change))
 
         pumping = loop.run_in_executor(self._thread, pump)
         try:
@@ -99,7 +101,7 @@ class MongoChanges:
             await asyncio.wait([pumping])
 
     async def levels(self, keys: Collection[str]) -> list[Level]:
-        """Return where these keys are now, in one query; one that is not stored is left out.
+        """Return the present levels of these keys, in one query; keys without a document are left out.
 
         Raises StoreUnavailable, Building.
         """
@@ -109,16 +111,16 @@ class MongoChanges:
                 found = await self._look_up(documents, keys, session=session)
         return [Level(key, self._level(document)) for key, document in found.items()]
 
-    def _change(self, change: Mapping[str, Any]) -> Level:
-        # Of a document that was there MongoDB tells what is new, or all of it if that is shorter.
+    def _level_of(self, change: Mapping[str, Any]) -> Level:
+        # Of an updated document MongoDB sends the changed fields, or the whole document if that is shorter.
         document = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
         return Level(note_of(change["documentKey"]["_id"]), self._level(document))
 
 
-class ForeignWakes:
-    """One for each kind of reader, who wait in `waiters`. `owns` says whether this instance projects a key.
+class RemoteWakeups:
+    """Wakes the readers of one kind, who wait in `waiters`. `owns` returns whether this instance projects a key.
 
-    `woken` and `place` are as Waiters has them. `run` ends by cancellation only.
+    `woken` and `slot` are those of Waiters. `run` ends by cancellation only.
     """
 
     def __init__(
@@ -126,9 +128,9 @@ class ForeignWakes:
         changes: MongoChanges,
         owns: Callable[[str], bool],
         woken: Callable[[float], None] = lambda _: None,
-        place: Callable[[], AbstractContextManager[object]] = nullcontext,
+        slot: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self.waiters = Waiters(self._begins, woken, place)
+        self.waiters = Waiters(self._begins, woken, slot)
         self._changes = changes
         self._owns = owns
         self._needed = asyncio.Event()
@@ -141,19 +143,19 @@ class ForeignWakes:
             self._needed.set()
 
     def reassigned(self) -> None:
-        """Partitions have come or gone: what was stored in between has woken nobody here."""
+        """Catch up after a rebalance: what was stored meanwhile has woken no reader here."""
         self._reassigned = True
         if self.waiters:
             self._needed.set()
 
     def switched(self) -> None:
-        """Another build is served: what it had already has woken nobody, and the stream is on the old one."""
+        """Follow another build: what it has stored before has woken no reader, and the stream follows the old one."""
         self._switched.set()
         if self.waiters:
             self._needed.set()
 
     async def run(self) -> None:
-        """Wait until a reader needs it, follow, and stop when none does."""
+        """Follow changes while a reader needs them."""
         while True:
             await self._needed.wait()
             self._switched.clear()
@@ -161,7 +163,7 @@ class ForeignWakes:
             try:
                 await self._while_needed(following)
             except NotesQueryError as error:
-                # Still needed: the stream is opened again, and then what was missed is read.
+                # Readers still need the stream. When it is open again, what was missed is read.
                 log.warning("changes of other instances are not seen, trying again", error=str(error))
                 await asyncio.sleep(self._backoff.next())
             finally:
@@ -174,12 +176,14 @@ class ForeignWakes:
         switched = asyncio.create_task(self._switched.wait())
         try:
             while loop.time() < until:
-                done, _ = await asyncio.wait([following, switched], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(
+                    [following, switched], timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED
+                )
                 if following in done:
                     following.result()
                     raise StoreUnavailable("the change stream has ended")
                 if done:
-                    return  # and again at once, on the collection that is served now
+                    return  # `run` follows the collection that is served now
                 self._backoff.reset()
                 if self._reassigned:
                     await self._catch_up()
@@ -190,27 +194,29 @@ class ForeignWakes:
             switched.cancel()
 
     async def _catch_up(self) -> None:
-        """Wake the readers whose version is stored by now: one query, for all readers."""
+        """Wake the readers whose version is stored by now, with one query for all."""
         self._reassigned = False
-        if keys := self.waiters.keys():
+        keys = self.waiters.keys()
+        if keys:
             for key, level in await self._changes.levels(keys):
                 self.waiters.wake(key, level)
 
 
 def owns_key(batches: BatchConsumer, topic: str, key: str) -> bool:
-    """Return whether all records with a key are read here."""
-    assigned, number = batches.rebalance.assigned, _partitions(batches, topic)
-    if len(assigned) == number:
-        return number > 0
-    return number > 0 and all(TopicPartition(topic, one) in assigned for one in partitions_of(key, number))
+    """Return whether this process reads all records with a key."""
+    assigned = batches.rebalance.assigned
+    count = _partitions(batches, topic)
+    if count == 0 or len(assigned) == count:
+        return count > 0
+    return all(TopicPartition(topic, partition) in assigned for partition in partitions_of(key, count))
 
 
 def owns_everything(batches: BatchConsumer, topic: str) -> bool:
-    """Return whether the whole topic is read here, for what is not looked for by the records' key."""
+    """Return whether this process reads the whole topic, for readers that do not wait for a record's key."""
     assigned = batches.rebalance.assigned
     return bool(assigned) and len(assigned) == _partitions(batches, topic)
 
 
 def _partitions(batches: BatchConsumer, topic: str) -> int:
-    """Return how many the topic has, as the consumer knows it; 0 while nothing is assigned."""
+    """Return the number of the topic's partitions, as the consumer knows it; 0 while nothing is assigned."""
     return len(batches.consumer().partitions_for_topic(topic) or ()) if batches.rebalance.assigned else 0
