@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -101,3 +102,36 @@ async def test_where_each_look_takes_too_long_it_ends_all_the_same(monkeypatch: 
     groups.takes_s = 0.05
     async with asyncio.timeout(5):
         await switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW})
+
+
+class Moving(Groups):
+    """The second group is where the first was `behind_s` ago; both go on. `tries`: how often the first was noted."""
+
+    def __init__(self, behind_s: float) -> None:
+        super().__init__()
+        self.behind_s, self.tries = behind_s, 0
+
+    async def committed(self, group: str) -> dict[int, int]:
+        self.tries += group == "g1"
+        return {0: int(1e6 * (monotonic() - (self.behind_s if group == "g2" else 0)))}
+
+
+async def test_one_that_is_always_behind_is_met_within_a_longer_time(monkeypatch: pytest.MonkeyPatch):
+    """As under load: three times as far as is allowed at first."""
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.02)
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_MAX_S", 0.2)
+    async with asyncio.timeout(5):
+        await switching(Moving(0.06)).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW})
+
+
+async def test_one_that_is_farther_behind_than_is_ever_allowed_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.02)
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_MAX_S", 0.05)
+    groups = Moving(0.4)
+    meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
+    while groups.tries < 9:
+        await asyncio.sleep(0.01)
+    assert not meeting.done()
+    groups.behind_s = 0.0
+    async with asyncio.timeout(5):
+        await meeting

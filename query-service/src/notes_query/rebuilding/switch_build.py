@@ -76,9 +76,9 @@ class SwitchBuild:
     async def meet(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
 
-        Comparing documents takes a while, and what was as far before it may be behind after it. Where looking
-        takes longer than that, on a busy machine, each try may take twice as long as the one before, up to `MET_MAX_S`.
-        Raises Refused once one was dropped.
+        Comparing documents takes a while, and what was as far before it may be behind after it. On a busy machine
+        looking takes longer than that, and under load a build may always be farther behind: so each try may take twice
+        as long as the one before, up to `MET_MAX_S`. Raises Refused once one was dropped.
         """
         allowed, met = MET_S, False
         while not met:
@@ -88,7 +88,7 @@ class SwitchBuild:
             # Not for ever: a partition that loses its end, or is made anew, is never again as far as it was.
             while not (met := await self._are_at(before, known)) and monotonic() <= until:  # noqa: ASYNC110
                 await asyncio.sleep(MEET_LOOK_S)
-            if met and monotonic() > until:
+            if monotonic() > until:
                 met, allowed = False, min(2 * allowed, MET_MAX_S)
 
     async def _are_at(self, before: Mapping[int, Mapping[int, int]], known: Mapping[int, Build]) -> bool:
