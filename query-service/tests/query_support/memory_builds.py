@@ -96,3 +96,20 @@ class MemoryBuilds:
 
     async def leave(self, instance_id: str) -> None:
         self.instances.pop(instance_id, None)
+
+
+class MemoryTopic:
+    """TopicOffsets with what the test says."""
+
+    def __init__(self) -> None:
+        self.at_beginning, self.at_end = {0: 0, 1: 0}, {0: 0, 1: 0}
+        self.groups: dict[str, dict[int, int]] = {}
+
+    async def beginnings(self) -> dict[int, int]:
+        return self.at_beginning
+
+    async def ends(self) -> dict[int, int]:
+        return self.at_end
+
+    async def committed(self, group: str) -> dict[int, int]:
+        return self.groups.get(group, {})

@@ -4,29 +4,12 @@ from typing import Any
 
 import pytest
 from query_support.fixtures import Samples
-from query_support.memory_builds import FIRST, MemoryBuilds
+from query_support.memory_builds import FIRST, MemoryBuilds, MemoryTopic
 from structlog.testing import capture_logs
 
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Move, reached
-
-
-class Topic:
-    """TopicOffsets with what the test says."""
-
-    def __init__(self) -> None:
-        self.at_beginning, self.at_end = {0: 0, 1: 0}, {0: 0, 1: 0}
-        self.groups: dict[str, dict[int, int]] = {}
-
-    async def beginnings(self) -> dict[int, int]:
-        return self.at_beginning
-
-    async def ends(self) -> dict[int, int]:
-        return self.at_end
-
-    async def committed(self, group: str) -> dict[int, int]:
-        return self.groups.get(group, {})
 
 
 class Prepared:
@@ -40,8 +23,8 @@ class Prepared:
 
 
 @pytest.fixture
-def topic() -> Topic:
-    return Topic()
+def topic() -> MemoryTopic:
+    return MemoryTopic()
 
 
 @pytest.fixture
@@ -50,7 +33,7 @@ def store() -> MemoryBuilds:
 
 
 @pytest.fixture
-def begin(topic: Topic, store: MemoryBuilds, samples: Samples) -> BeginBuilds:
+def begin(topic: MemoryTopic, store: MemoryBuilds, samples: Samples) -> BeginBuilds:
     return BeginBuilds(store, topic, FIRST, Prepared(), "group", lambda: samples.start)
 
 
@@ -70,7 +53,7 @@ async def test_an_empty_topic_is_built_at_once_one_build_a_projector(begin: Begi
 
 
 async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
-    begin: BeginBuilds, store: MemoryBuilds, topic: Topic
+    begin: BeginBuilds, store: MemoryBuilds, topic: MemoryTopic
 ):
     topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
     await begin()
@@ -87,7 +70,7 @@ async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
 
 
 async def test_a_read_model_that_is_new_gets_a_build_and_the_others_keep_theirs(
-    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Samples
+    begin: BeginBuilds, store: MemoryBuilds, topic: MemoryTopic, samples: Samples
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
@@ -110,7 +93,7 @@ def changed(*names: str) -> dict[str, ReadModel]:
 
 
 async def test_a_new_version_is_built_beside_the_old_one_with_all_that_its_group_feeds(
-    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Samples
+    begin: BeginBuilds, store: MemoryBuilds, topic: MemoryTopic, samples: Samples
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
@@ -140,7 +123,7 @@ async def test_a_new_version_is_built_beside_the_old_one_with_all_that_its_group
     }
 
 
-async def test_many_that_begin_at_once_begin_one_build(begin: BeginBuilds, store: MemoryBuilds, topic: Topic):
+async def test_many_that_begin_at_once_begin_one_build(begin: BeginBuilds, store: MemoryBuilds, topic: MemoryTopic):
     topic.at_end = {0: 5, 1: 0}
     newer = replace(begin, builds=store.of(changed("notes")), read_models=changed("notes"))
     await asyncio.gather(*(release() for release in (begin, newer) for _ in range(10)))
@@ -180,7 +163,7 @@ async def test_a_later_edition_serves_what_the_one_before_has_switched_to(
     }
 
 
-async def test_that_the_beginning_of_the_topic_is_gone_is_said(begin: BeginBuilds, topic: Topic):
+async def test_that_the_beginning_of_the_topic_is_gone_is_said(begin: BeginBuilds, topic: MemoryTopic):
     topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
     with capture_logs() as logs:
         await begin()
@@ -189,18 +172,8 @@ async def test_that_the_beginning_of_the_topic_is_gone_is_said(begin: BeginBuild
     assert said == [(1, {0: 3}), (2, {0: 3})]
 
 
-async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: MemoryBuilds):
-    await begin()
-    store.at.clear()
-    for number in (1, 2):
-        await store.drop(number)
-    await begin()
-
-    assert [one.number for one in await store.all()] == [1, 2, 3, 4]
-
-
 async def test_what_is_dropped_while_kafka_is_asked_is_not_served(
-    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, monkeypatch: pytest.MonkeyPatch
+    begin: BeginBuilds, store: MemoryBuilds, topic: MemoryTopic, monkeypatch: pytest.MonkeyPatch
 ):
     """Its collections are dropped: readers would get nothing, and readiness would be green."""
     topic.at_end = {0: 5, 1: 0}
@@ -234,7 +207,9 @@ def test_a_target_is_reached_when_every_partition_is_there_or_has_nothing_left(
     assert reached(committed, beginnings, {0: 5, 1: 7}) is expected
 
 
-async def test_a_target_in_a_topic_that_was_made_anew_is_its_end(begin: BeginBuilds, store: MemoryBuilds, topic: Topic):
+async def test_a_target_in_a_topic_that_was_made_anew_is_its_end(
+    begin: BeginBuilds, store: MemoryBuilds, topic: MemoryTopic
+):
     topic.at_end = {0: 500, 1: 0}
     await begin()
     topic.at_end = {0: 3, 1: 0}  # made anew, with fewer records

@@ -68,6 +68,8 @@ class BeginBuilds:
         # With a MongoDB that was emptied or restored, the builds on record are not all that there were.
         while await self.topic.committed(group_of(self.group, versions, number)):
             number += 1
+        if number > next_number(known) and _numbers(await self.builds.all()) != _numbers(known):
+            return None  # the group is of a build that another instance has begun since: that is on record before it
         build = Build(
             number=number,
             projector=projector,
@@ -136,3 +138,7 @@ class BeginBuilds:
             return False  # it was dropped while Kafka was asked, or another instance was faster: the next look tells
         log.info("build complete", build=build.number, read_models=str(build))
         return True
+
+
+def _numbers(builds: Sequence[Build]) -> list[int]:
+    return [build.number for build in builds]
