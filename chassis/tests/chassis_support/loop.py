@@ -30,7 +30,7 @@ class Loop:
     """Raises the errors that it is given, one for each try, and keeps what it was handed otherwise.
 
     `stored`: how far the store says that it is, once it was asked `silent` times in vain; None: it does not say. The
-    first `deaf` times it cannot be told.
+    first `deaf` times it cannot be told. `topic_ids`: for which topic it was asked, and told, in turn.
     """
 
     well = Part(datetime(2026, 1, 1, tzinfo=UTC))
@@ -45,6 +45,7 @@ class Loop:
     ) -> None:
         self.kafka = FakeConsumer([record(partition, offset) for partition, offset in offsets])
         self.stored, self.silent, self.deaf = dict(stored or {}), silent, deaf
+        self.topic_ids = list[str]()
         self.errors, self.batches = list(errors), list[list[tuple[int, int]]]()
         self.held: set[int] = set()
         self.health = Health()
@@ -62,13 +63,15 @@ class Loop:
         self.rebalance = self.consumer.rebalance
         self.rebalance.at_most_s = 5.0
 
-    async def read(self) -> Mapping[int, int]:
+    async def read(self, topic_id: str) -> Mapping[int, int]:
+        self.topic_ids.append(topic_id)
         if self.silent:
             self.silent -= 1
             raise AwayError
         return self.stored
 
-    async def write(self, offsets: Mapping[int, int]) -> None:
+    async def write(self, offsets: Mapping[int, int], topic_id: str) -> None:
+        self.topic_ids.append(topic_id)
         if self.deaf:
             self.deaf -= 1
             raise AwayError

@@ -1,4 +1,4 @@
-"""The guard: a record that was skipped is read again, and a real hole is crossed."""
+"""Where a partition is read from: what Kafka says of it, and what the store does."""
 
 import asyncio
 from collections.abc import Collection
@@ -7,91 +7,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from chassis_support.fake_consumer import FakeConsumer
-from chassis_support.loop import Loop
+from chassis_support.loop import AwayError, Loop
 from chassis_support.records import TOPIC, record
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from structlog.testing import capture_logs
 
-from notes_chassis.kafka.offsets import OffsetGuard, Start, Verdict, first_offset, metadata_of
-
-ONE, TWO = TopicPartition("commands", 1), TopicPartition("commands", 2)
-
-
-def test_a_partition_that_is_not_known_is_taken_as_it_comes() -> None:
-    guard = OffsetGuard()
-    assert ONE not in guard.expected
-    assert guard.check(ONE, 17) is Verdict.IN_PLACE
-
-
-def test_the_next_offset_is_in_its_place_and_so_is_a_repeat() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    assert ONE in guard.expected
-    assert guard.check(ONE, 5) is Verdict.IN_PLACE
-    assert guard.check(ONE, 3) is Verdict.IN_PLACE
-
-
-def test_a_jump_is_read_again_once_and_then_is_a_hole() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    assert guard.check(ONE, 9) is Verdict.HOLE
-
-
-def test_a_jump_after_a_failed_fetch_proves_nothing() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    guard.fetch_failed()
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    assert guard.check(ONE, 9) is Verdict.HOLE
-
-
-def test_what_was_missing_and_came_is_no_hole_the_next_time() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    assert guard.check(ONE, 5) is Verdict.IN_PLACE
-    guard.expected[ONE] = 7
-    assert guard.check(ONE, 9) is Verdict.SKIPPED, "the next jump is another one, though it ends at the same offset"
-
-
-def test_another_later_offset_is_no_proof_of_a_hole() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    assert guard.check(ONE, 12) is Verdict.SKIPPED
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    assert guard.check(ONE, 9) is Verdict.HOLE
-
-
-def test_every_hole_is_proved_anew() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    guard.check(ONE, 9)
-    guard.check(ONE, 9)
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-
-
-def test_partitions_do_not_mix() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    guard.expected[TWO] = 50
-    assert guard.check(ONE, 9) is Verdict.SKIPPED
-    assert guard.check(TWO, 50) is Verdict.IN_PLACE
-    assert guard.check(ONE, 9) is Verdict.HOLE
-
-
-def test_after_an_assignment_nothing_is_known() -> None:
-    guard = OffsetGuard()
-    guard.expected[ONE] = 5
-    guard.check(ONE, 9)
-    guard.clear()
-    assert ONE not in guard.expected
-    guard.expected[ONE] = 5
-    assert guard.check(ONE, 9) is Verdict.SKIPPED, "the rewind was forgotten, too"
+from notes_chassis.kafka.offsets import Start, first_offset, metadata_of
 
 
 @pytest.mark.parametrize(
@@ -108,54 +28,6 @@ def test_a_partition_is_read_from_what_was_committed_for_this_topic_else_from_it
     committed: OffsetAndMetadata | None, expected: tuple[int, Start]
 ) -> None:
     assert first_offset(committed, "new", beginning=7, end=9) == expected
-
-
-class Consuming(RuleBasedStateMachine):
-    """A partition with holes, and a fetch that drops batches: all that is there is processed, in order.
-
-    The one thing assumed: the fetch right after a seek is not dropped as well. Else a loss looks like a hole.
-    """
-
-    @initialize(there=st.sets(st.integers(0, 40), min_size=1))
-    def begin(self, there: set[int]) -> None:
-        self.guard, self.there = OffsetGuard(), sorted(there)
-        self.position, self.sought, self.processed = 0, False, list[int]()
-        self.guard.expected[ONE] = 0
-
-    def fetch(self, size: int) -> list[int]:
-        batch = [offset for offset in self.there if offset >= self.position][:size]
-        if batch:
-            self.position = batch[-1] + 1
-        return batch
-
-    @precondition(lambda self: not self.sought)
-    @rule(size=st.integers(1, 5))
-    def drop(self, size: int) -> None:
-        self.fetch(size)
-
-    @rule(size=st.integers(1, 5))
-    def deliver(self, size: int) -> None:
-        batch = self.fetch(size)
-        if not batch:
-            return
-        verdict = self.guard.check(ONE, batch[0])
-        self.sought = verdict is Verdict.SKIPPED
-        if self.sought:
-            self.position = self.guard.expected[ONE]
-            return
-        self.processed += [offset for offset in batch if not self.processed or offset > self.processed[-1]]
-        self.guard.expected[ONE] = batch[-1] + 1
-        assert self.processed == self.there[: len(self.processed)]
-
-    def teardown(self) -> None:
-        """From any state, undisturbed fetches read the rest."""
-        for _ in range(3 * len(self.there)):
-            self.deliver(5)
-        assert self.processed == self.there or self.position > self.there[-1]
-
-
-TestConsuming = Consuming.TestCase
-TestConsuming.settings = settings(max_examples=60, stateful_step_count=20, deadline=None, derandomize=True)
 
 
 async def test_a_batch_of_many_new_partitions_waits_for_kafka_as_long_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +91,9 @@ async def test_what_the_store_does_not_tell_yet_is_waited_for() -> None:
 
 async def test_nothing_is_committed_that_the_store_was_not_told_of() -> None:
     at = TopicPartition(TOPIC, 1)
-    loop = Loop((at, 0), stored={}, deaf=2)
+    loop = Loop((at, 0), stored={})
+    await loop.consumer.positions.learn(loop.kafka, [at])
+    loop.deaf = 2
     await loop.turn()
     assert (loop.deaf, loop.stored, loop.kafka.commits) == (0, {1: 1}, [{at: 1}])
 
@@ -227,3 +101,23 @@ async def test_nothing_is_committed_that_the_store_was_not_told_of() -> None:
     loop.deaf = 99
     await loop.turn()
     assert (loop.stored, loop.kafka.commits) == ({1: 1}, [{at: 1}])
+
+
+async def test_the_store_is_told_where_a_partition_is_read_from_though_no_record_comes() -> None:
+    """One write for all partitions. Without it one that rests is read from its beginning once nobody else tells."""
+    one, two, new = (TopicPartition(TOPIC, number) for number in (1, 2, 3))
+    loop = Loop((one, 0), stored={1: 1})
+    loop.consumer.positions.begin("id", 0)
+    loop.kafka.committed_offsets, loop.kafka.beginning = {one: 1, two: 7}, {two: 7}
+    await loop.consumer.positions.learn(loop.kafka, [one, two, new])
+    assert (loop.stored, loop.topic_ids) == ({1: 1, 2: 7, 3: 0}, ["id", "id"])
+
+
+async def test_where_a_partition_is_read_from_is_not_decided_before_the_store_is_told() -> None:
+    at = TopicPartition(TOPIC, 1)
+    loop = Loop((at, 0), stored={}, deaf=1)
+    with pytest.raises(AwayError):
+        await loop.consumer.positions.learn(loop.kafka, [at])
+    assert loop.consumer.guard.expected == {}
+    await loop.consumer.positions.learn(loop.kafka, [at])
+    assert (loop.stored, loop.consumer.guard.expected) == ({1: 0}, {at: 0})

@@ -9,7 +9,7 @@ from chassis_support.loop import ONE, TWO, Loop
 from chassis_support.records import record
 
 from notes_chassis.kafka import commits
-from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.offset_guard import OffsetGuard
 from notes_chassis.kafka.partitions import PartitionsSetAside, Rebalance
 from notes_chassis.process import Backoff
 from tests.harness.waiting import settle

@@ -12,6 +12,9 @@ from notes_query.errors import StoreUnavailable
 from notes_query.monitoring.lag import StoredOffsets
 from notes_query.projections import READ_MODELS
 from tests.harness.waiting import eventually
+from tests.servers.kafka import create, delete
+
+AGAIN = "the store knows less, reading again"
 
 
 class System:
@@ -87,24 +90,58 @@ async def test_a_restored_mongodb_comes_up_to_date_again(
     """Also where it does not say at once how far it is."""
     read, left = StoredOffsets.read, [None] * silent
 
-    async def away_at_first(offsets: StoredOffsets) -> dict[int, int]:
+    async def away_at_first(offsets: StoredOffsets, topic_id: str) -> dict[int, int]:
         if left:
             left.pop()
             raise StoreUnavailable("MongoDB: AutoReconnect")
-        return await read(offsets)
+        return await read(offsets, topic_id)
 
     monkeypatch.setattr(StoredOffsets, "read", away_at_first)
     await system.restore(system.backup)
     with capture_logs() as logs:
         async with running(system.settings) as client:
             await eventually(lambda: system.all_shown(client))
-    assert "not consuming, trying again" not in {one["event"] for one in logs}
+    said = {one["event"] for one in logs}
+    assert "not consuming, trying again" not in said
+    assert AGAIN in said
     reports = await verified()
     assert {name: (one.documents, one.differences) for name, one in reports.items()} == {
         "notes": (1, []),
         "search": (1, []),
         "history": (2, []),
     }
+
+
+async def test_what_rests_is_not_read_again_after_a_day(system: System, running: Running):
+    """The release before has told its progress alone, which expires; no record has come since the update."""
+    told = system.database["progress"]
+    marks, progress = {"offsets": {"$exists": True}}, {"group": {"$exists": True}}
+    async with running(system.settings):
+        await eventually(lambda: told.distinct("group", {"position": 2}), lambda found: len(found) == 3)
+    assert (await told.delete_many(marks)).deleted_count == 3
+    async with running(system.settings):
+        await eventually(lambda: told.count_documents(marks), lambda found: found == 3)
+    await told.delete_many(progress)
+    with capture_logs() as logs:
+        async with running(system.settings) as client:
+            await eventually(lambda: told.distinct("group", progress), lambda found: len(found) == 3)
+            await eventually(lambda: system.all_shown(client))
+    assert AGAIN not in {one["event"] for one in logs}
+
+
+async def test_what_was_read_of_a_topic_says_nothing_of_the_one_that_was_made_anew(
+    *, system: System, running: Running, servers: Any, topics: Any
+):
+    """The backup knows as many records of the old topic as Kafka has seen read of the new one."""
+    await system.restore(system.backup)
+    await delete(servers.kafka, topics)
+    await create(servers.kafka, topics)
+    await system.write(2)
+    async with running(system.settings) as client:
+        await eventually(lambda: system.all_shown(client))
+    await system.restore(system.backup)
+    async with running(system.settings) as client:
+        await eventually(lambda: system.all_shown(client))
 
 
 async def test_a_build_of_before_that_mongodb_has_forgotten_is_not_gone_on_with(system: System, operator: Shared):

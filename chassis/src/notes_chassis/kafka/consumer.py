@@ -13,7 +13,8 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.commits import CommitSchedule, OffsetCommitter
 from notes_chassis.kafka.fetches import Fetches, OffsetRange, offset_after, public_reason
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import Marks, OffsetGuard, Positions
+from notes_chassis.kafka.offset_guard import OffsetGuard
+from notes_chassis.kafka.offsets import Marks, Positions
 from notes_chassis.kafka.pacing import Yielding
 from notes_chassis.kafka.partitions import (
     ConsumerHandle,

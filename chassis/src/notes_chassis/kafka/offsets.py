@@ -1,22 +1,17 @@
-"""Where a group is in each partition, and whether the next records are the ones that come next.
-
-A consumer's position moves when records are handed out, not when they are processed. If a batch in between is lost (a
-handler raised, a fetch dropped what it had drained), the next batch starts too late, and its commit would pass records
-that were never processed. So the guard keeps the next offset of every partition. A batch that starts beyond it is not
-processed: the consumer seeks back, once. If the same later offset comes again, nothing is in between: control records
-of a transaction, an aborted transaction, compaction, or retention.
+"""Where a group is in each partition, and whether the next records are the ones that come next: `OffsetGuard`.
 
 A committed offset belongs to one topic. A topic that was deleted and made anew has the same name and other records: an
 offset of the old one would skip some of them, or wait behind its end. So the topic's id is committed with every offset,
 and an offset with another id counts as none: the new topic is read from its beginning.
 
 Kafka keeps the offsets, and a store what the records came to. So the store may be told of offsets before they are
-committed: one that knows less was emptied or restored from a backup, and the consumer goes back to what it knows.
+committed: one that knows less was emptied or restored from a backup, and the consumer goes back to what it knows. It
+is told at once where a partition is read from, too: nothing else would be told of one without records.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, Protocol
 
@@ -27,50 +22,11 @@ from notes_chassis.kafka.aiokafka_internals import Consumer
 from notes_chassis.kafka.aiokafka_internals import committed as committed_with_metadata
 from notes_chassis.kafka.fetches import OffsetRange
 from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.offset_guard import OffsetGuard, Verdict
 from notes_chassis.kafka.topic_state import TopicState
 
 log = structlog.get_logger()
 TOPIC_ID: Final = "topic:"
-
-
-class Verdict(Enum):
-    """What the guard says of a batch, by its first offset.
-
-    IN_PLACE: the batch starts at the expected offset, or is a repeat. SKIPPED: the offsets before it have to be read
-    again. HOLE: the offsets before it did not come, twice; the batch is to be processed.
-    """
-
-    IN_PLACE = auto()
-    SKIPPED = auto()
-    HOLE = auto()
-
-
-@dataclass(slots=True)
-class OffsetGuard:
-    """Pure bookkeeping for the assigned partitions. `expected`: the next offset, where that is known."""
-
-    expected: dict[TopicPartition, int] = field(default_factory=dict)
-    _rewound: dict[TopicPartition, int] = field(default_factory=dict)
-
-    def clear(self) -> None:
-        """Forget everything: after an assignment positions come from the committed offsets."""
-        self.expected.clear()
-        self._rewound.clear()
-
-    def fetch_failed(self) -> None:
-        """Prove every hole anew: a failed fetch drops what it had drained, so a jump after it proves nothing."""
-        self._rewound.clear()
-
-    def check(self, partition: TopicPartition, first: int) -> Verdict:
-        """Judge a batch by its first offset in the partition."""
-        if first <= self.expected.get(partition, first):
-            self._rewound.pop(partition, None)
-            return Verdict.IN_PLACE
-        if self._rewound.get(partition) != first:
-            self._rewound[partition] = first
-            return Verdict.SKIPPED
-        del self._rewound[partition]
-        return Verdict.HOLE
 
 
 def metadata_of(topic_id: str) -> str:
@@ -113,13 +69,13 @@ def first_offset(
 
 
 class Marks(Protocol):
-    """What a store knows of a group's offsets, by partition. Raises as the store does."""
+    """What a store knows of a group's offsets in one topic, by partition. Raises as the store does."""
 
-    async def read(self) -> Mapping[int, int]:
+    async def read(self, topic_id: str) -> Mapping[int, int]:
         """Return how far it is; nothing is stored of a partition that is left out."""
         ...
 
-    async def write(self, offsets: Mapping[int, int]) -> None:
+    async def write(self, offsets: Mapping[int, int], topic_id: str) -> None:
         """Keep these."""
         ...
 
@@ -128,7 +84,7 @@ class Marks(Protocol):
 class Positions:
     """The positions of one consumer, whose name `name` returns. `topic_id` is set before each of its lives.
 
-    `marks` are written before each commit; None: there are none.
+    `marks` are written before a partition is read, and before each commit; None: there are none.
     """
 
     guard: OffsetGuard
@@ -150,8 +106,8 @@ class Positions:
 
     async def mark(self, offsets: Mapping[TopicPartition, int]) -> str:
         """Have the store know of offsets that are about to be committed; return what is committed beside them."""
-        if self.marks is not None:
-            await self.marks.write({tp.partition: offset for tp, offset in offsets.items()})
+        if self.marks is not None and offsets:
+            await self.marks.write({tp.partition: offset for tp, offset in offsets.items()}, self.topic_id)
         return metadata_of(self.topic_id)
 
     async def _stored(
@@ -159,7 +115,7 @@ class Positions:
     ) -> dict[TopicPartition, int]:
         if self.marks is None or not any(committed.values()):
             return {}
-        told = await self.marks.read()
+        told = await self.marks.read(self.topic_id)
         return {tp: told.get(tp.partition, beginnings[tp]) for tp in committed}
 
     async def learn(
@@ -176,11 +132,15 @@ class Positions:
         # Together: the broker answers neither before the fetch under way, which it may hold back for a second.
         beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
         stored = await self._stored(committed, beginnings)
+        starts = {
+            tp: first_offset(committed.get(tp), self.topic_id, beginnings[tp], ends[tp], stored.get(tp))
+            for tp in unknown
+        }
+        await self.mark({tp: offset for tp, (offset, _) in starts.items() if tp not in self.guard.expected})
         beginnings_above_zero = {}
-        for tp in unknown:
+        for tp, (offset, start) in starts.items():
             if tp in self.guard.expected:
                 continue  # a batch of this partition has learnt it meanwhile
-            offset, start = first_offset(committed.get(tp), self.topic_id, beginnings[tp], ends[tp], stored.get(tp))
             self.guard.expected[tp] = offset
             if start is Start.NEW_TOPIC:
                 consumer.seek(tp, offset)

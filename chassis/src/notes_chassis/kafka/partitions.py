@@ -12,7 +12,7 @@ from aiokafka.errors import IllegalStateError
 
 from notes_chassis.health import Health
 from notes_chassis.kafka.aiokafka_internals import Consumer, Offsets
-from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.offset_guard import OffsetGuard
 from notes_chassis.process import Backoff, happens
 
 log = structlog.get_logger()

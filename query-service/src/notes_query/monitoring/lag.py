@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from pymongo import ReplaceOne
 
 from notes_chassis.kafka.lag import EPOCH, Progress
+from notes_chassis.kafka.offsets import metadata_of, of_another_topic
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projections.read_model import ASCENDING, Index, Kept
@@ -50,26 +51,37 @@ class ProgressStore:
 
 
 class StoredOffsets:
-    """Marks of a group, one document beside its progress, which does not expire. Raises StoreUnavailable."""
+    """Marks of a group, one document beside its progress, which does not expire. Raises StoreUnavailable.
+
+    Beside each offset is what Kafka has beside its own: the id of the topic.
+    """
 
     def __init__(self, database: Database, group: str) -> None:
         self._progress = database[PROGRESS]
         self._group = group
         self._id = f"stored:{group}"
 
-    async def read(self) -> dict[int, int]:
+    async def read(self, topic_id: str) -> dict[int, int]:
         """Return how far the group is; its progress tells what an instance of the release before has stored."""
         query = {"$or": [{"_id": self._id}, {"group": self._group}]}
-        offsets: dict[int, int] = {}
+        marks: dict[str, dict[str, Any]] = {}
+        told: dict[int, int] = {}
         with driver_errors():
             async for document in self._progress.find(query):
-                told = document.get("offsets") or {document.get("partition", 0): document.get("position", 0)}
-                offsets |= {int(at): max(offset, offsets.get(int(at), 0)) for at, offset in told.items()}
-        return offsets
+                if document["_id"] == self._id:
+                    marks = document
+                else:
+                    told[document["partition"]] = document["position"]
+        for at, offset in marks.get("offsets", {}).items():
+            told[int(at)] = max(offset, told.get(int(at), 0))
+            if of_another_topic(marks.get("topics", {}).get(at, ""), topic_id):
+                del told[int(at)]  # what progress tells may be of that topic as well
+        return told
 
-    async def write(self, offsets: Mapping[int, int]) -> None:
+    async def write(self, offsets: Mapping[int, int], topic_id: str) -> None:
         """Keep these, of some partitions."""
-        told = {f"offsets.{at}": offset for at, offset in offsets.items()}
+        told: dict[str, Any] = {f"offsets.{at}": offset for at, offset in offsets.items()}
+        told |= {f"topics.{at}": metadata_of(topic_id) for at in offsets}
         with driver_errors():
             await self._progress.update_one({"_id": self._id}, {"$set": told}, upsert=True)
 
