@@ -129,7 +129,7 @@ async def test_one_that_is_farther_behind_than_is_ever_allowed_is_waited_for(mon
     monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_MAX_S", 0.05)
     groups = Moving(0.4)
     meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
-    while groups.tries < 9:
+    while groups.tries < 9 and not meeting.done():
         await asyncio.sleep(0.01)
     assert not meeting.done()
     groups.behind_s = 0.0
