@@ -31,3 +31,29 @@ async def test_a_batch_that_takes_long_is_told_and_goes_on(monkeypatch: pytest.M
     assert loop.batches == [[(1, 0)]]
     assert loop.health.parts["things"].ok
     assert loop.count("waiting") == 0
+
+
+async def test_a_late_try_does_not_hide_why_the_service_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "LATE_S", 0.05)
+    answered, loop = asyncio.Event(), Loop((ONE, 0))
+    process = loop.consumer.process
+    tries = 0
+
+    async def failing_once(records: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError
+        await answered.wait()
+        await process(records)  # type: ignore[arg-type]
+
+    loop.consumer.process = failing_once
+    loop.consumer.unready = lambda error: isinstance(error, OSError)
+    turn = asyncio.create_task(loop.turn())
+    await eventually(
+        lambda: "has waited" in str(loop.health.parts.get("things") and loop.health.parts["things"].reason)
+    )
+    assert not loop.health.ready([])
+    answered.set()
+    await turn
+    assert loop.health.ready([])

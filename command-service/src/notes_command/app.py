@@ -71,6 +71,8 @@ FIRST_S: Final = 1.0
 ANSWER_S: Final = 4.0
 """Seconds that a request waits for PostgreSQL, the wait for a connection included. SQLAlchemy may take 2 more to give
 up a transaction."""
+REDRIVE_S: Final = 30.0
+"""The same of a redrive: a hundred dead letters may be hundreds of megabytes, which are read and written again."""
 
 
 class _Shared:
@@ -181,7 +183,11 @@ def _routers(shared: _Shared, operations: Sequence[APIRouter]) -> list[APIRouter
         note_routes(shared.reader),
         *operations,
         admin_routes(PostgresSnapshots(engine, settings.topic_events), intake),
-        dead_letter_routes(PostgresDeadLetters(engine, settings.topic_commands), intake),
+        dead_letter_routes(
+            PostgresDeadLetters(engine, settings.topic_commands),
+            intake,
+            redriving=PostgresDeadLetters(engine.execution_options(answer_s=REDRIVE_S), settings.topic_commands),
+        ),
         outbox_routes(PostgresOutbox(engine), intake),
         asyncapi_routes(document, page(document)),
     ]

@@ -99,7 +99,8 @@ class CommitListener:
         with late(LATE_S, self._late):
             connection = await connect(self.url)
         try:
-            await connection.add_listener(CHANNEL, self._heard)
+            with late(LATE_S, self._late):
+                await connection.add_listener(CHANNEL, self._heard)
             self._call(self.subscribers + self.elsewhere)
             self._known_from = time.monotonic() + CHECK_S  # every instance that listens has replied by then
             say_at = float("-inf")

@@ -136,7 +136,7 @@ def routes() -> list[APIRouter]:
         probe_routes(health, topic),
         metrics_routes(),
         admin_routes(snapshots, intake),
-        dead_letter_routes(dead_letters, intake),
+        dead_letter_routes(dead_letters, intake, dead_letters),
         outbox_routes(outbox, intake),
     ]
 

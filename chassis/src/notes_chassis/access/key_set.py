@@ -47,12 +47,30 @@ class KeySet:
 
     by_kid: dict[str | None, tuple[Key, ...]] = field(default_factory=dict)
 
+    def has_same_keys(self, other: "KeySet") -> bool:
+        """Return whether the other set has these keys, in whatever order the issuer sends them."""
+        named = {kid: (keys, other.by_kid.get(kid, ())) for kid, keys in self.by_kid.items()}
+        return len(self) == len(other) and all(
+            len(keys) == len(others) and all(key in others for key in keys) for keys, others in named.values()
+        )
+
     def __len__(self) -> int:
         return sum(map(len, self.by_kid.values()))
 
     def knows(self, kid: str | None) -> bool:
         """Return whether there is a key of that name; a token without a name may be of any key."""
         return kid is None or kid in self.by_kid
+
+    def put_in_place(self, kid: str | None, key: Key) -> bool:
+        """Put a key in the place of an equal one of that name: whoever it let in waits for this one to be withdrawn.
+
+        Return whether there is one.
+        """
+        named = self.by_kid.get(kid, ())
+        if key not in named:
+            return False
+        self.by_kid[kid] = tuple(key if other == key else other for other in named)
+        return True
 
     def key(self, kid: str | None, algorithm: str) -> Key | None:
         """Return the key for a token, None if there is none for that algorithm or if it cannot be told which."""

@@ -169,7 +169,7 @@ class SigningKeys:
             return self._failed(f"the keys could not be read: {kind_and_place(error)}")
         finally:
             self._looking = None
-        if found != self.known:
+        if not found.has_same_keys(self.known):
             log.info("the issuer's keys are other ones now", keys=len(found), before=len(self.known))
             self._take(found)
         self._read_at = self.clock()
@@ -179,10 +179,8 @@ class SigningKeys:
 
     def _take(self, found: KeySet) -> None:
         for kid, keys in self.known.by_kid.items():
-            if found.by_kid.get(kid) == keys:
-                found.by_kid[kid] = keys  # whom they let in waits for these to be withdrawn, not for their like
-            else:
-                for key in keys:
+            for key in keys:
+                if not found.put_in_place(kid, key):
                     key.withdrawn.set()
         self.known = found
         self.changed()

@@ -36,10 +36,10 @@ log = structlog.get_logger()
 LATE_S: Final = 3.0
 """Seconds after which a batch that is not done is reported: a server that hangs answers nothing, not even an error."""
 BATCH: Final = "batch"
+LATE: Final = "late"
 FETCH: Final = "fetch"
 """The causes, in the consumer's part of /readyz, that are reported here."""
 T = TypeVar("T")
-Ranges = Mapping[TopicPartition, OffsetRange]
 
 
 @dataclass(slots=True)
@@ -150,7 +150,7 @@ class BatchConsumer:
             rewind_and_pause(self.consumer(), late)
         return groups
 
-    async def _groups_in_place(self, groups: Groups, ranges: Ranges) -> Groups | None:
+    async def _groups_in_place(self, groups: Groups, ranges: Mapping[TopicPartition, OffsetRange]) -> Groups | None:
         """Return the groups that start where they should; None if the partitions were revoked before that was known."""
         in_place: Groups = {}
 
@@ -185,8 +185,7 @@ class BatchConsumer:
 
     def take_authorization_error(self) -> str | None:
         """Return the error and forget it. aiokafka does not recover from it, so the consumer must be recreated."""
-        error = self._authorization_error
-        self._authorization_error = None
+        error, self._authorization_error = self._authorization_error, None
         return error
 
     def _note_idle(self) -> None:
@@ -225,6 +224,7 @@ class BatchConsumer:
                     return None
             else:
                 self._backoff.reset()
+                self.health.report(self.name, ok=True, cause=LATE)
                 self.health.report(self.name, ok=True, cause=BATCH)
                 self.metrics.of(self.metrics.waiting, self.name).set(0)
                 return done
@@ -232,16 +232,16 @@ class BatchConsumer:
     async def _wait(self, error: Exception) -> bool:
         """Wait before the next try, while heartbeats go on; return False if the partitions are being revoked."""
         # Readiness is public, and the text of an error that is not ours may hold what a user wrote.
-        kind = type(error).__name__
-        reason = f"{kind}: {error}" if isinstance(error, self.expected) else kind_and_place(error)
-        self._tell("batch not stored, trying again", kind, reason, unready=self.unready(error))
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, self.expected) else kind_and_place(error)
+        self.health.report(self.name, ok=True, cause=LATE)
+        self._tell("batch not stored, trying again", type(error).__name__, reason, BATCH, unready=self.unready(error))
         return await self._pause()
 
     def _late(self) -> None:
-        self._tell("batch not done, waiting on", "late", f"a batch has waited {LATE_S:g} s for an answer")
+        self._tell("batch not done, waiting on", "late", f"a batch has waited {LATE_S:g} s for an answer", LATE)
 
-    def _tell(self, event: str, kind: str, reason: str, *, unready: bool = False) -> None:
-        self.health.report(self.name, ok=False, reason=reason, cause=BATCH, unready=unready)
+    def _tell(self, event: str, kind: str, reason: str, cause: str, *, unready: bool = False) -> None:
+        self.health.report(self.name, ok=False, reason=reason, cause=cause, unready=unready)
         self.metrics.waited(self.name, kind)
         self.metrics.of(self.metrics.waiting, self.name).set(1)
         log.warning(event, consumer=self.name, reason=reason)

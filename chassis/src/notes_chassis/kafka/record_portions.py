@@ -91,9 +91,8 @@ class Portions:
             return []
         if not self._reading.done():
             return []
-        portion = self._reading.result()
-        self._reading = None
-        return self._hand_out(poll, portion)
+        reading, self._reading = self._reading, None
+        return self._hand_out(poll, reading.result())
 
     def holds_large(self) -> bool:
         """Return whether a large batch of this partition is in memory: a consumer should hold one at a time."""

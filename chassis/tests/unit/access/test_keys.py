@@ -94,6 +94,23 @@ async def test_who_was_let_in_by_a_key_hears_when_it_is_withdrawn_and_not_before
     assert not (await issuer.tokens.verify(issuer.token())).withdrawn.is_set()
 
 
+async def test_keys_without_names_are_compared_one_by_one_in_any_order(issuer: Issuer) -> None:
+    one, two, three = key_of("ES256", None), key_of("RS256", None), key_of("EdDSA", None)
+    issuer.keys = [one, two]
+    await issuer.signing.look()
+    token = one.sign(claims_of()).encode()
+    caller = await issuer.tokens.verify(token)
+    for keys, is_cached in (([two, one], True), ([two, three, one], False), ([one], False)):
+        issuer.keys = keys
+        await issuer.signing.look()
+        assert (issuer.tokens.cached(token) is not None) is is_cached
+        assert not caller.withdrawn.is_set()
+        await issuer.tokens.verify(token)
+    issuer.keys = [two]
+    await issuer.signing.look()
+    assert caller.withdrawn.is_set()
+
+
 async def test_the_last_keys_are_kept_while_the_issuer_is_away_for_an_hour(issuer: Issuer) -> None:
     old, issuer.away = issuer.token(exp=NOW + 7200), True
     assert await is_good(issuer, old)

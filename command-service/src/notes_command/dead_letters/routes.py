@@ -55,15 +55,15 @@ class SentBack(BaseModel):
     held: list[HeldBack]
 
 
-def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> APIRouter:
-    """Return the routes of `/admin/dead-letters`."""
+def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake, redriving: PostgresDeadLetters) -> APIRouter:
+    """Return the routes of `/admin/dead-letters`. `redriving`: the same dead letters, with more time."""
 
     async def redrive(these: DeadLettersMeant) -> tuple[Any, dict[str, int]]:
         """Send each back under a new command id, in order; twice has one effect. All are sent, or none.
 
         409 if a note has changed since, or has an older open dead letter that is not among them: `force` sends it.
         """
-        done = await dead_letters.redrive(these.filter, len(these.ids), force=these.force, all_or_none=True)
+        done = await redriving.redrive(these.filter, len(these.ids), force=these.force, all_or_none=True)
         answer = sent_back_as_json(done)
         if done.held:
             sentence = f"{len(done.held)} of these dead letters would be held back, so none was sent"

@@ -55,7 +55,7 @@ async def _create(collection: Any, kept: Kept) -> bool:
             for name in kept.replaced:
                 await _drop(collection, name)
     except NotesQueryError as error:
-        log.warning("indexes not made", collection=kept.collection, error=str(error))
+        log.warning("indexes not made", collection=kept.collection, error=str(error), often=True)
         return False
     return True
 

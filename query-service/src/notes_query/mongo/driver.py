@@ -71,7 +71,7 @@ def driver_errors() -> Iterator[None]:
 async def in_time(asked: Awaitable[T], seconds: float) -> T:
     """Return what the driver answers to a reader. Raises StoreUnavailable, after so many seconds at the latest.
 
-    The driver's own limit begins when one of its few threads takes the call: while MongoDB hangs, others come first.
+    The driver's own limit begins when one of its threads takes the call: while MongoDB hangs, others come first.
     """
     with driver_errors():
         try:

@@ -98,9 +98,12 @@ class Maintenance:
         """
         parked, forks = Counter[str](), Counter[str]()
         failures: list[NotesQueryError] = []
+        uncounted = set[str]()
         for fold in self.folds():
+            is_counted = False
             try:
                 waiting, forked = await fold.store.count_parked()
+                is_counted = True
                 # Every build keeps its own: the most of them, not their sum.
                 parked[fold.name] = max(parked[fold.name], waiting)
                 forks[fold.name] = max(forks[fold.name], forked)
@@ -108,7 +111,9 @@ class Maintenance:
                     metrics.count("maintenance", await fold.heal_next())
             except NotesQueryError as error:
                 failures.append(error)
-        for read_model in parked:
+                if not is_counted:
+                    uncounted.add(fold.name)
+        for read_model in parked.keys() - uncounted:  # where one build is not counted, the gauge stays as it was
             metrics.PARKED.labels(read_model).set(parked[read_model])
             metrics.FORKS.labels(read_model).set(forks[read_model])
         trim_memory()

@@ -11,6 +11,7 @@ from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Parked, Pending, stops_of
 from notes_query.projecting.read_model_store import (
+    FORK_FIELDS,
     OF_FORKS,
     ReadModelStore,
     beside_fields,
@@ -212,7 +213,8 @@ class FoldStore(ReadModelStore):
             levels = {item["_id"]: item for item in found}
             ready = [id_ for id_, first in firsts.items() if first <= levels.get(id_, {}).get("version", 0) + 1]
             unmarked = [item["_id"] for item in found if not item["parked"]]
-            forks = places_by_note(await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None))
+            of_ready = OF_FORKS | {"note_id": {"$in": ready}}
+            forks = places_by_note(await self._parked.find(of_ready, FORK_FIELDS).to_list(None))
         stopped = stops_of(forks, {note_id: item.get("snapshot", 0) for note_id, item in levels.items()})
         healable = {*(note_id for note_id in ready if note_id not in stopped), *unmarked}
         return sorted(healable), max(firsts) if len(firsts) == limit else ""

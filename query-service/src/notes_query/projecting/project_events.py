@@ -34,7 +34,7 @@ CHUNK: Final = 1_000
 TRIM_S: Final = 2.0
 """Seconds between two calls of `trim_memory` after large batches. `trim_memory` takes 2 ms."""
 MAX_CONCURRENT_CHUNKS: Final = 3
-"""Each uses a thread of the driver for a while. The driver has five for each core, and readers need them."""
+"""Each uses a thread of the driver for a while, and keeps its records in memory."""
 _SEQUENCE_DIGITS: Final = 18
 """A version of so many digits fits the 64 bits that a store has for it."""
 _TYPE_MAX: Final = 200

@@ -17,7 +17,7 @@ OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
 """The kinds of forks. `dropped` ones stop a note as others do, but are neither shown nor counted."""
 SNAPSHOT_OF_ENTRY: Final = "snapshot"
 """The kind of a snapshot that heals a note though the event of its version has the entry."""
-_FORK_FIELDS: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
+FORK_FIELDS: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
 FEW: Final = 100
 """Waiting events and forks of a read model up to which all are read, instead of those of a batch's notes."""
 MANY_S: Final = 60.0
@@ -132,7 +132,7 @@ async def stopped_in(database: Database, collection: str, note_ids: Collection[s
     """Return those of these notes of which no entry is made there any more. Raises StoreUnavailable."""
     with driver_errors():
         wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
-        forks = places_by_note(await database[parked_of(collection)].find(wanted, _FORK_FIELDS).to_list(None))
+        forks = places_by_note(await database[parked_of(collection)].find(wanted, FORK_FIELDS).to_list(None))
     return set(await stopped_by(database, collection, forks))
 
 
