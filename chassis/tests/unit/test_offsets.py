@@ -30,6 +30,16 @@ def test_a_partition_is_read_from_what_was_committed_for_this_topic_else_from_it
     assert first_offset(committed, "new", beginning=7, end=9) == expected
 
 
+@pytest.mark.parametrize(
+    ("metadata", "expected"), [(metadata_of("topic"), (7, Start.STORED)), ("", (9, Start.COMMITTED))]
+)
+def test_the_store_overrules_its_own_offsets_and_not_those_that_a_person_has_set(
+    metadata: str, expected: tuple[int, Start]
+) -> None:
+    """Who passes over a batch that cannot be read, with Kafka's own tool, writes no metadata."""
+    assert first_offset(OffsetAndMetadata(9, metadata), "topic", beginning=0, end=20, stored=7) == expected
+
+
 async def test_a_batch_of_many_new_partitions_waits_for_kafka_as_long_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of the consumer's connection waits behind its fetch, so all of it is asked at once."""
     new = [TopicPartition(TOPIC, number) for number in range(12)]

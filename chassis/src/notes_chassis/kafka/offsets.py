@@ -55,7 +55,8 @@ def first_offset(
 
     `committed`: offset and metadata of the group, None if it has committed nothing. `end`: the partition's. Without an
     id only an offset behind the end shows that the topic was made anew. `stored`: up to where the store knows the
-    records, if it says so.
+    records, if it says so. It does not overrule an offset that a person has set, to pass over a corrupt batch: Kafka's
+    tools write no metadata.
     """
     if committed is None:
         return beginning, Start.NEW_GROUP
@@ -63,7 +64,8 @@ def first_offset(
         return beginning, Start.NEW_TOPIC
     if not committed.metadata and committed.offset > end:
         return beginning, Start.NEW_TOPIC
-    if stored is not None and stored < committed.offset:
+    is_own = committed.metadata == metadata_of(topic_id)
+    if is_own and stored is not None and stored < committed.offset:
         return stored, Start.STORED
     return committed.offset, Start.COMMITTED
 
