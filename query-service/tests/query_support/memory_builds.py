@@ -113,3 +113,13 @@ class MemoryTopic:
 
     async def committed(self, group: str) -> dict[int, int]:
         return self.groups.get(group, {})
+
+
+class Prepared:
+    """Remembers the builds whose collections it was asked to make."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    async def __call__(self, build: Build) -> None:
+        self.numbers.append(build.number)

@@ -1,4 +1,4 @@
-"""The HTTP side over the in-memory twin."""
+"""The HTTP side over the in-memory twin, and the beginning of builds in memory."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from query_support.fixtures import Side
+from query_support.fixtures import Samples, Side
+from query_support.memory_builds import FIRST, MemoryBuilds, MemoryTopic, Prepared
 from query_support.memory_history import MemoryHistory
 
 from notes_chassis.health import Health
@@ -24,6 +25,7 @@ from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, Page, list_route
 from notes_query.reads.read_history import ReadHistory, history_route
 from notes_query.reads.search_notes import SearchNotes, search_route
+from notes_query.rebuilding.begin_builds import BeginBuilds
 
 
 @asynccontextmanager
@@ -151,3 +153,18 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://query") as client:
         yield client
+
+
+@pytest.fixture
+def topic() -> MemoryTopic:
+    return MemoryTopic()
+
+
+@pytest.fixture
+def store() -> MemoryBuilds:
+    return MemoryBuilds(FIRST)
+
+
+@pytest.fixture
+def begin(topic: Any, store: Any, samples: Samples) -> BeginBuilds:
+    return BeginBuilds(store, topic, FIRST, Prepared(), "group", lambda: samples.start)

@@ -12,31 +12,6 @@ from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Move, reached
 
 
-class Prepared:
-    """Remembers what it was asked to make."""
-
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-
-    async def __call__(self, build: Build) -> None:
-        self.numbers.append(build.number)
-
-
-@pytest.fixture
-def topic() -> MemoryTopic:
-    return MemoryTopic()
-
-
-@pytest.fixture
-def store() -> MemoryBuilds:
-    return MemoryBuilds(FIRST)
-
-
-@pytest.fixture
-def begin(topic: MemoryTopic, store: MemoryBuilds, samples: Samples) -> BeginBuilds:
-    return BeginBuilds(store, topic, FIRST, Prepared(), "group", lambda: samples.start)
-
-
 async def test_an_empty_topic_is_built_at_once_one_build_a_projector(begin: BeginBuilds, store: MemoryBuilds):
     await begin()
     await begin()

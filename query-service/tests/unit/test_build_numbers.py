@@ -1,31 +1,9 @@
 """A number of a build, and with it a consumer group, is used once: also where MongoDB does not know of it any more."""
 
-from typing import Any
-
 import pytest
-from query_support.fixtures import Samples
-from query_support.memory_builds import FIRST, MemoryBuilds, MemoryTopic
+from query_support.memory_builds import MemoryBuilds, MemoryTopic
 
 from notes_query.rebuilding.begin_builds import BeginBuilds
-from notes_query.rebuilding.builds import Build
-
-
-async def _nothing(_: Build) -> None: ...
-
-
-@pytest.fixture
-def topic() -> MemoryTopic:
-    return MemoryTopic()
-
-
-@pytest.fixture
-def store() -> MemoryBuilds:
-    return MemoryBuilds(FIRST)
-
-
-@pytest.fixture
-def begin(topic: Any, store: Any, samples: Samples) -> BeginBuilds:
-    return BeginBuilds(store, topic, FIRST, _nothing, "group", lambda: samples.start)
 
 
 async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: MemoryBuilds):

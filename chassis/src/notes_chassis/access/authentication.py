@@ -26,7 +26,7 @@ NEEDED: Final = (
 
 
 def _place(text: str) -> str:
-    # `https:/host` and `HTTPS://host` are no files.
+    # `https:/host` and `HTTPS://host` are not files.
     if ":" in text.partition("/")[0] and not text.startswith("file:///"):
         return http_url(text)
     if not text.strip() or "\0" in text:

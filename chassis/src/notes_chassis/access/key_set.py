@@ -62,9 +62,9 @@ class KeySet:
         return kid is None or kid in self.by_kid
 
     def put_in_place(self, kid: str | None, key: Key) -> bool:
-        """Put a key in the place of an equal one of that name: whoever it let in waits for this one to be withdrawn.
+        """Replace an equal key of that name by this object; return whether there was one.
 
-        Return whether there is one.
+        Streams wait for the `withdrawn` of the key that let them in, so that object has to stay.
         """
         named = self.by_kid.get(kid, ())
         if key not in named:

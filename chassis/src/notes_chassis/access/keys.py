@@ -132,7 +132,7 @@ class SigningKeys:
         KEYS_AGE.set_function(lambda: self.clock() - self._read_at)
 
     async def run(self) -> None:
-        """Keep the keys fresh until cancelled. Where they cannot be read, whoever looked, try again with back-off."""
+        """Keep the keys fresh until cancelled. After a failed look, by anybody, try again with back-off."""
         backoff = Backoff()
         while True:
             if await self.look():

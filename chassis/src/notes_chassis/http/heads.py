@@ -13,7 +13,7 @@ _UPGRADE: Final = (b"upgrade", b"http2-settings")
 
 
 def refusal_of(target: bytes, headers: Headers, version: str, limits: HttpLimits) -> ASGIApp | None:
-    """Return the answer that refuses a request for its head, None if there is no reason to. `version`: of HTTP."""
+    """Return the answer that refuses a request because of its head, or None. `version`: of HTTP."""
     if len(target) > limits.http_target_bytes:
         REFUSED.labels("target").inc()
         return problem_response(414, "too_large", f"more than {limits.http_target_bytes} bytes of path and query")
