@@ -14,7 +14,7 @@ from notes_contracts.cloudevents import Headers
 SOURCE: Final = "/notes/command-service"
 
 COLUMNS: Final = (
-    Column("id", "uuid", ids),
+    Column("id", "uuid", texts),
     Column("aggregatetype", "text", words),
     Column("aggregateid", "text", ids),
     Column("type", "text", words),
@@ -182,7 +182,7 @@ class Waiting(NamedTuple):
 
 def named(rows: Sequence[RowName]) -> Columns:
     """Return the positions and the ids of the rows as parameters."""
-    return numbers([row.position for row in rows]), ids([row.id for row in rows])
+    return numbers([row.position for row in rows]), [row.id for row in rows]
 
 
 def record_of(position: int, row: OutboxRow, *, blocked: bool = False) -> Record:

@@ -70,7 +70,7 @@ _READ_ONE: Final = _READ.format(which="topic = $7")
 # planner look up each row by itself instead of joining.
 _THESE: Final = """
 ctid = ANY(ARRAY(
-    SELECT found.ctid FROM unnest($1::text::bigint[], $2::text::uuid[]) AS these (position, id)
+    SELECT found.ctid FROM unnest($1::text::bigint[], $2::uuid[]) AS these (position, id)
     CROSS JOIN LATERAL (SELECT ctid FROM outbox WHERE position = these.position AND id = these.id OFFSET 0) AS found
 ))
 """

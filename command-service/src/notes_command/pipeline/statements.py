@@ -29,7 +29,7 @@ _topic: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 SHORT_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'; "
 NOTE_COLUMNS: Final = (
-    columns.Column("id", "uuid", columns.ids),
+    columns.Column("id", "uuid", columns.texts),
     columns.Column("title", "text", columns.texts),
     columns.Column("body", "text", columns.texts),
     columns.Column("tags", "text", columns.tags),
@@ -40,9 +40,9 @@ NOTE_COLUMNS: Final = (
     columns.Column("updated_at", "timestamptz", columns.times),
 )
 OUTCOME_COLUMNS: Final = (
-    columns.Column("id", "uuid", columns.ids),
-    columns.Column("command_id", "uuid", columns.ids),
-    columns.Column("note_id", "uuid", columns.ids),
+    columns.Column("id", "uuid", columns.texts),
+    columns.Column("command_id", "uuid", columns.texts),
+    columns.Column("note_id", "uuid", columns.texts),
     columns.Column("status", "text", columns.words),
     columns.Column("version", "int", columns.numbers),
     columns.Column("code", "text", columns.texts),
