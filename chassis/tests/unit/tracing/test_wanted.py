@@ -1,8 +1,5 @@
 """Traces are wanted if a standard setting says so; a bad one is one sentence, and no start is refused for it."""
 
-import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -63,31 +60,3 @@ def test_without_the_packages_there_are_no_traces(monkeypatch: pytest.MonkeyPatc
     with capture_logs() as logs:
         assert start("notes", "1", lambda parent, state: (parent, state)) is None
     assert [line["event"] for line in logs] == ["no traces: a package of the chassis' extra `tracing` is not installed"]
-
-
-IMPORTED = """
-import json, os, sys
-from notes_chassis.tracing.start import start
-
-def loaded(*names):
-    return [name for name in sys.modules if name.startswith(names)][:3]
-
-print(loaded("opentelemetry"))
-import notes_chassis.http.app, notes_chassis.kafka.consumer
-for settings in json.loads(sys.argv[1]):
-    os.environ.update(settings)
-    made = start("notes", "1", lambda parent, state: (parent, state))
-    heavy = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf", "requests")
-    print(made is None, loaded(*heavy))
-    for name in settings:
-        del os.environ[name]
-"""
-UNWANTED = ({}, {**HERE, "OTEL_SDK_DISABLED": "true"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "x"})
-
-
-def test_without_traces_nothing_of_the_sdk_is_imported_and_nothing_at_all_by_a_command_line() -> None:
-    """Of the API, FastAPI imports a part, whatever we do."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    asked = [sys.executable, "-c", IMPORTED, json.dumps(UNWANTED)]
-    ran = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    assert [line for line in ran.stdout.splitlines() if "no traces" not in line] == ["[]", *["True []"] * len(UNWANTED)]
