@@ -66,8 +66,9 @@ def test_refusing_costs_about_what_reading_costs(raw: bytes) -> None:
     reading = cpu(lambda: from_json(raw))
     refusing = cpu(lambda: refused(CreateNote, raw))
     assert refusing < BUDGET * reading + 0.01
-    assert len(refused(CreateNote, raw).faults) <= FAULTS_NAMED
-    assert len(str(refused(CreateNote, raw))) < FAULTS_NAMED * (FIELD_MAX + 100)
+    error = refused(CreateNote, raw)
+    assert len(error.faults) <= FAULTS_NAMED
+    assert len(str(error)) < FAULTS_NAMED * (FIELD_MAX + 100)
 
 
 def memory(step: str, first: str = "0") -> int:

@@ -12,7 +12,8 @@ METHODS = ("GET", "POST")
 
 def odd_paths(paths: Iterable[str]) -> set[str]:
     """Return them and many that look like them, as a server hands them over: without their percent signs."""
-    before = ("", "/", "//", "/.", "/docs/assets/..", "/docs/assets", "/livez/..", "/notes/..", "\n", " ", "\\", ".")
+    before = ("", "/", "//", "/.", "/livez/..", "/notes/..", "\n", " ", "\\", ".")
+    files = ("/docs/assets/..", "/docs/assets")  # a route has whatever is below
     after = (
         "",
         "/",
@@ -34,6 +35,8 @@ def odd_paths(paths: Iterable[str]) -> set[str]:
     )
     known = {path.replace("{", "").replace("}", "") for path in paths}
     odd = {f"{one}{path}{other}" for path in known for one in before for other in after}
+    odd |= {f"{one}{path}" for path in known for one in files}
+    odd |= {f"{one}{path}{other}" for path in sorted(known)[:3] for one in files for other in after}
     odd |= {change(path) for path in known for change in (str.upper, str.title, lambda path: path.replace("/", "//"))}
     odd |= {path.replace("/", "\\") for path in known} | {path.replace("/", "%2F") for path in known}
     return odd | {path.replace("/", "/\n") for path in known} | {"", "*", "/", "http://notes/admin"}

@@ -11,7 +11,15 @@ from chassis_support.loop import AwayError, Loop
 from chassis_support.records import TOPIC, record
 from structlog.testing import capture_logs
 
+from notes_chassis.kafka import commits
 from notes_chassis.kafka.offsets import Start, first_offset, metadata_of
+from notes_chassis.process import Backoff
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,10 @@ async def test_a_batch_that_outlived_its_assignment_says_nothing_of_the_next(mon
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["nothing since", "a batch since"])
-async def test_offsets_that_outlived_their_assignment_are_not_committed(more: bool) -> None:
+async def test_offsets_that_outlived_their_assignment_are_not_committed(
+    more: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
     loop, refused = Loop((ONE, 0), (TWO, 0)), asyncio.Event()
     loop.rebalance.at_most_s = 0.01
     commit = loop.kafka.commit

@@ -12,15 +12,22 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from structlog.testing import capture_logs
 
-from notes_chassis.kafka import decompression
+from notes_chassis.kafka import decompression, record_batches, record_parser
 from notes_chassis.kafka.decompression import WHOLE_BYTES
 from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT, Parser
 from notes_chassis.unread import CORRUPT, CUT, HEADERS_KEPT, KEY_KEPT, TOO_LARGE, UNREAD, why_unread
+from tests.harness.raw_batches import number
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 codecs = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
 MIB: Final = 1024 * 1024
+LIMITS: Final = (
+    (record_parser, "HEADERS_KEPT"),
+    (record_batches, "_LIBRARY_BYTES"),
+    (decompression, "WHOLE_BYTES"),
+    (decompression, "_PIECE_BYTES"),
+)
 Headers = list[tuple[str, bytes | None]]
 
 
@@ -96,7 +103,7 @@ def test_forty_mebibytes_in_a_batch_is_never_in_memory() -> None:
     builder.append(0, 1, None, b"x" * MIB, [])
     record = bytes(builder.build())[61:]
     assert record[4:7] == b"\0\0\0", "attributes, time, offset"
-    packed = b"".join(one.compress(record[:6] + varint(at) + record[7:]) for at in range(40)) + one.flush()
+    packed = b"".join(one.compress(record[:6] + number(at) + record[7:]) for at in range(40)) + one.flush()
     head = bytearray(bytes(builder.build())[:61])
     head[8:12], head[22], head[57:61] = (49 + len(packed)).to_bytes(4), 1, (40).to_bytes(4)
     head[23:27] = (39).to_bytes(4)
@@ -136,7 +143,7 @@ def test_a_key_without_end_is_cut_and_says_so(codec: int, length: int) -> None:
 @pytest.mark.parametrize("name", ["n", "ü"], ids=["ASCII", "not UTF-8"])
 def test_whatever_is_kept_of_a_record_is_less_than_a_store_takes(name: str) -> None:
     """A byte of a name that is not UTF-8 is kept as four characters; the broker has seen a few kilobytes of gzip."""
-    plain = batch(0, [b"", b"v" * (KEPT + MIB)], [(name * 300_000, b"x" * MIB)] * 12, key=b"k" * 12 * MIB)
+    plain = batch(0, [b"", b"v" * (KEPT + MIB)], [(name * 300_000, b"x" * MIB)] * 5, key=b"k" * 12 * MIB)
     data = repacked(plain.replace("ü".encode(), b"\xff\xff"), 1)
     for record in map(facts, BoundedRecords(data).next_batch() or ()):
         headers = sum(len(name.encode()) + len(content or b"") for name, content in record[5])
@@ -149,34 +156,43 @@ def with_headers(codec: int, name: bytes, count: int) -> bytes:
     """Return a batch of a record, one with so many headers of this name and without content, and one more."""
     plain = batch(0, [b"a", b"b", b"c"])
     first, second, third = plain[61:69], plain[69:80], plain[80:]
-    many = second[1:-1] + varint(count) + (varint(len(name)) + name + b"\0") * count
-    body = first + varint(len(many)) + many + third
+    many = second[1:-1] + number(count) + (number(len(name)) + name + b"\0") * count
+    body = first + number(len(many)) + many + third
     head = bytearray(plain[:61])
     head[8:12] = (49 + len(body)).to_bytes(4)
     return repacked(bytes(head) + body, codec) if codec else bytes(head) + body
 
 
-def varint(value: int) -> bytes:
-    found, value = bytearray(), value << 1
-    while value >= 0x80:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
+SMALLER: Final = 128
+COUNTS: Final = {"unpacked at once": 600_000, "in pieces": 3_000_000}
+MANY: Final = {
+    f"{how}, {name or 'empty'}, {called}": (codec, name.encode(), count // SMALLER, SMALLER)
+    for how, count in COUNTS.items()
+    for name in ("", "h")
+    for called, codec in CODECS.items()
+}
 
 
-@codecs
-@pytest.mark.parametrize("name", [b"", b"h"], ids=["empty", "one byte"])
-@pytest.mark.parametrize("count", [600_000, 3_000_000], ids=["unpacked at once", "in pieces"])
-def test_headers_without_number_are_cut_in_bounded_memory(codec: int, name: bytes, count: int) -> None:
+@pytest.mark.parametrize(
+    ("codec", "name", "count", "smaller"),
+    [*MANY.values(), (1, b"", COUNTS["in pieces"], 1)],
+    ids=[*MANY, "of the real size"],
+)
+def test_headers_without_number_are_cut_in_bounded_memory(
+    codec: int, name: bytes, count: int, smaller: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, limit in LIMITS:
+        monkeypatch.setattr(module, limit, getattr(module, limit) // smaller)
     data = with_headers(codec, name, count)
     tracemalloc.start()
     found = [facts(record) for record in BoundedRecords(data).next_batch() or ()]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    kept = HEADERS_KEPT // smaller // (HEADER_BYTES + len(name))
     assert [(record[0], record[4]) for record in found] == [(0, b"a"), (1, b"b"), (2, b"c")]
-    assert [len(record[5]) for record in found] == [0, HEADERS_KEPT // (HEADER_BYTES + len(name)) + 1, 0]
+    assert [len(record[5]) for record in found] == [0, kept + 1, 0]
     assert [why_unread(record[5]) for record in found] == [None, CUT.decode(), None]
-    assert peak < 40 * MIB
+    assert peak < 40 * MIB // smaller
 
 
 @pytest.mark.parametrize("codec", [3, 4])

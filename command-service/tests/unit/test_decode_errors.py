@@ -91,20 +91,20 @@ def test_the_record_is_kept_as_it_came() -> None:
     assert (source.key, source.value, source.headers) == (b"\xfe", b"\xff\0", headers)
 
 
-TAGS = json.dumps(created(tags=["!?+"] * 330_000)).encode()
+TAGS = json.dumps(created(tags=["!?+"] * 110_000)).encode()
 COSTLY = {
     "bad tags": (binary(TAGS), TAGS),
     "bad tags in an envelope": (structured({"id": COMMAND_ID, "type": CREATE, "data": json.loads(TAGS)}), TAGS),
     "in base64": (structured({"id": COMMAND_ID, "type": CREATE, "data_base64": b64encode(TAGS).decode()}), TAGS),
     "without an id": (binary(TAGS, ce_id=None), TAGS),
     "of an unknown type": (binary(TAGS, ce_type=b"x"), TAGS),
-    "many headers": (binary(created(), ce_id=None, more=(("h", b"v"),) * 100_000), TAGS),
+    "many headers": (binary(created(), ce_id=None, more=(("h", b"v"),) * 30_000), TAGS),
 }
 
 
 @pytest.mark.parametrize(("bad", "read"), COSTLY.values(), ids=COSTLY.keys())
 def test_refusing_a_record_costs_about_what_reading_it_costs(bad: Record, read: bytes) -> None:
-    """330,000 bad tags took 180 times as long, and 540 MB."""
+    """As many bad tags took 180 times as long."""
     assert cpu(lambda: decode(bad)) < 12 * cpu(lambda: from_json(read)) + 0.01
     error = decode(bad).error
     assert error is not None

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def web_arguments(arguments: list[str]) -> object:
 NAMES = ("command-service", "query-service", "web")
 
 
+@cache
 def base_of(name: str) -> Base:
     settings: Any = {"command-service": CommandSettings, "query-service": QuerySettings, "web": WebSettings}[name]
     runs: Any = {

@@ -1,9 +1,6 @@
 """Traces are wanted if a standard setting says so; a bad one is one sentence, and no start is refused for it."""
 
-import os
-import subprocess
 import sys
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -63,29 +60,3 @@ def test_without_the_packages_there_are_no_traces(monkeypatch: pytest.MonkeyPatc
     with capture_logs() as logs:
         assert start("notes", "1", lambda parent, state: (parent, state)) is None
     assert [line["event"] for line in logs] == ["no traces: a package of the chassis' extra `tracing` is not installed"]
-
-
-IMPORTED = """
-import sys
-import notes_chassis.http.app, notes_chassis.kafka.consumer
-from notes_chassis.tracing.start import start
-made = start("notes", "1", lambda parent, state: (parent, state))
-heavy = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf", "requests")
-print(made is None, [name for name in sys.modules if name.startswith(heavy)][:3])
-"""
-
-
-@pytest.mark.parametrize("settings", [{}, {**HERE, "OTEL_SDK_DISABLED": "true"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "x"}])
-def test_without_traces_nothing_of_the_sdk_is_imported(settings: dict[str, Any]) -> None:
-    """Of the API, FastAPI imports a part, whatever we do."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | settings
-    ran = subprocess.run(
-        [sys.executable, "-c", IMPORTED], env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
-    assert ran.stdout.splitlines()[-1] == "True []"
-
-
-def test_the_command_line_imports_nothing_of_opentelemetry() -> None:
-    look = "import sys, notes_chassis.tracing.start; print([name for name in sys.modules if 'telemetry' in name])"
-    ran = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=60)
-    assert ran.stdout.strip() == "[]"

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.live import follower as follower_module
-from notes_query.live.follower import CATCHING_UP, CROWDED, GAP_S, LIVE, MAX_WAITING, Follower
+from notes_query.live.follower import CATCHING_UP, CROWDED, GAP_S, LIVE, Follower
 from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
 from notes_query.live.position import StreamPosition, fingerprint
 from notes_query.projecting.project_events import decode_event
@@ -147,22 +147,24 @@ async def test_documents_are_not_asked_for_with_every_single_event(world: World)
     assert len(world.asked) == 2
 
 
-async def test_reading_stops_while_too_much_waits(world: World):
+async def test_reading_stops_while_too_much_waits(world: World, monkeypatch: pytest.MonkeyPatch):
+    most = 2 * CROWDED + 100  # no whole number of what is read at once
+    monkeypatch.setattr(follower_module, "MAX_WAITING", most)
     follower = await world.follower()
-    for version in range(1, MAX_WAITING + 601):
+    for version in range(1, most + 601):
         world.event("late", version)
     while follower.reading:
         world.clock.now += 1.0
         await follower.step()
     world.clock.now += 1.0
     await follower.step()
-    assert follower.pending.read == [MAX_WAITING]
-    world.documents[world.samples.id("late")] = MAX_WAITING + 600
+    assert follower.pending.read == [most]
+    world.documents[world.samples.id("late")] = most + 600
     sent = []
-    while len(sent) < MAX_WAITING + 600:
+    while len(sent) < most + 600:
         world.clock.now += 1.0
         sent += await follower.step()
-    assert [one.change.version for one in sent] == list(range(1, MAX_WAITING + 601))
+    assert [one.change.version for one in sent] == list(range(1, most + 601))
 
 
 async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(world: World):

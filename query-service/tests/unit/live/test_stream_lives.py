@@ -10,6 +10,7 @@ from query_support.memory_topic import MemoryTail
 
 from notes_chassis.access.tokens import Caller
 from notes_query.errors import Building, Busy, TopicUnavailable
+from notes_query.live import follower as follower_module
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.changes import END, EventStream
@@ -169,7 +170,10 @@ async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, conn
     await reported(world, away=False)
 
 
-async def test_kafka_is_said_to_be_back_while_somebody_listens(world: Any, connect: Any):
+async def test_kafka_is_said_to_be_back_while_somebody_listens(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(follower_module, "IDLE_S", 0.02)
     async with connect(world) as one:
         world.topic.away = True
         await reported(world, away=True)
@@ -181,6 +185,7 @@ async def test_kafka_is_said_to_be_back_while_somebody_listens(world: Any, conne
 
 async def test_a_reader_that_is_closed_is_not_asked(world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch):
     """Its answer would never come; the stream leaves its place to others."""
+    monkeypatch.setattr(follower_module, "IDLE_S", 0.02)
     world.hub._backoff.attempts = 16  # seconds until the next try
     world.event("a", 1)
 
