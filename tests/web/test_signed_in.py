@@ -41,7 +41,7 @@ def closed(
             "NOTES_QUERY_CLIENT_SECRET": SECRET,
         }
         with running_site(servers, postgres_template, background, folder, **settings) as site:
-            site.http.headers |= issuer.token(lasts=3600)
+            site.http.headers.update(issuer.token(lasts=3600))
             yield Closed(site, issuer.url)
 
 
