@@ -33,16 +33,7 @@ RIGHTS: Final = secured_kafka.rights()
 PRINCIPALS: Final = sorted({right.principal for right in RIGHTS})
 STRANGER: Final = "stranger"
 """Has a password, and no rights."""
-COUNTING: Final = """
-import os
-from aiokafka.client import AIOKafkaClient
-made = AIOKafkaClient.__init__
-def noted(self, **options):
-    with open(os.environ["CLIENTS"], "a") as file:
-        print(options.get("security_protocol"), options.get("sasl_mechanism"), file=file)
-    made(self, **options)
-AIOKafkaClient.__init__ = noted
-"""
+COUNTED: Final = "tests.harness.counted"
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class Broker:
 def broker(tmp_path_factory: pytest.TempPathFactory, background: Background) -> Iterator[Broker]:
     """Give a broker that the table of docs/security.md was set up on, and nothing else."""
     folder = tmp_path_factory.mktemp("secured")
-    with issuer_process(folder / "issuer.log", TOKEN_S) as issuer:
+    with issuer_process(folder / "issuer.log", TOKEN_S, deployed=True) as issuer:
         alone, whole = secured_kafka.certificate(folder)
         password = secrets.token_hex()
         passwords = {principal: secrets.token_hex() for principal in [*PRINCIPALS, STRANGER]}
@@ -109,8 +100,7 @@ Make = Callable[[str, str], ServiceProcess]
 
 @pytest.fixture
 def clients(tmp_path: Path) -> Path:
-    """Give the file in which each client of Kafka notes how it was made, where this folder is on the path."""
-    (tmp_path / "sitecustomize.py").write_text(COUNTING)
+    """Give the file in which each client of Kafka notes how it was made, in what is run by COUNTED."""
     return tmp_path / "clients"
 
 
@@ -126,9 +116,9 @@ def make(clients: Path, broker: Broker, postgres_database: str, mongo_database: 
 
     def make(name: str, mechanism: str) -> ServiceProcess:
         stores = {"NOTES_POSTGRES": postgres_database, "NOTES_MONGO": mongo_database}
-        stores |= {"PYTHONPATH": str(tmp_path), "CLIENTS": str(clients), "NOTES_KAFKA_SESSION_MS": "6000"}
+        stores |= {"CLIENTS": str(clients), "NOTES_KAFKA_SESSION_MS": "6000"}
         environment = stores | broker.environment(f"notes-{name}", mechanism)
-        service = ServiceProcess(name, environment, tmp_path / f"{name}-{mechanism}.log")
+        service = ServiceProcess(name, environment, tmp_path / f"{name}-{mechanism}.log", runner=[COUNTED])
         made.append(service)
         return service
 

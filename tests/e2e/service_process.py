@@ -27,18 +27,20 @@ class ServiceProcess:
         log: Path,
         arguments: Sequence[str] = (),
         *,
-        deployed: bool = False,
+        deployed: bool | None = None,
+        runner: Sequence[str] = (),
     ) -> None:
         """Prepare a `command`, `query` or `web` service with these `NOTES_` settings; `start` runs it.
 
-        `deployed`: by an interpreter of its own, whose command line and environment can be looked at.
+        `deployed`: by an interpreter of its own, whose command line and environment can be looked at. `runner`: the
+        module that runs the service's.
         """
         port = any_port()
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")}
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
-        self._arguments, self._deployed = arguments, deployed
+        self._arguments, self._deployed, self._runner = arguments, deployed, runner
         ours = {"NOTES_AUTH": "none", f"NOTES_{name.upper()}_OPS_PORT": "0"}
         self._environment = {**inherited, **ours, **environment, f"NOTES_{name.upper()}_PORT": str(port)}
         self._process: Running | None = None
@@ -62,7 +64,7 @@ class ServiceProcess:
         assert not self.is_running, f"{self.name} is running"
         with self.log.open("ab") as log:
             self._process = start(
-                *(f"notes_{self.name}", "serve", *self._arguments),
+                *(*self._runner, f"notes_{self.name}", "serve", *self._arguments),
                 environment=self._environment,
                 stdout=log,
                 stderr=log,

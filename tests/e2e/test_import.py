@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import pytest
 
 from notes_contracts import parse_time
 from tests.e2e.pair import Pair
+from tests.harness.programs import Ended, ended, start
 from tools.markdown_import.files import namespace_of, note_id_of
 
 COMMAND = str(Path(__file__).resolve().parents[2] / "tools" / "import_markdown")
@@ -68,9 +68,8 @@ def environment_of(pair: Pair) -> dict[str, str]:
     return {**os.environ, **pair.environment}
 
 
-def run(pair: Pair, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [COMMAND, str(folder), "--namespace", NAMESPACE, *arguments]
-    return subprocess.run(command, env=environment_of(pair), capture_output=True, text=True, check=False, timeout=90)
+def run(pair: Pair, folder: Path, *arguments: str) -> Ended:
+    return ended(COMMAND, str(folder), "--namespace", NAMESPACE, *arguments, environment=environment_of(pair))
 
 
 def read(http: httpx.Client, pair: Pair, note_id: str, version: int) -> Any:
@@ -86,9 +85,9 @@ def read(http: httpx.Client, pair: Pair, note_id: str, version: int) -> Any:
 def test_a_folder_is_read_back_field_by_field(pair: Pair, folder: Path, http: httpx.Client) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     done = run(pair, folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "accepted               6" in done.stdout
-    assert "ms from publishing" in done.stdout
+    assert done.code == 0, done.out + done.err
+    assert "accepted               6" in done.out
+    assert "ms from publishing" in done.out
 
     for note in NOTES:
         view = read(http, pair, note.id, 1)
@@ -122,10 +121,10 @@ def test_content_a_b_a_b_arrives_each_time_and_unchanged_files_are_left_alone(
     for version, text in enumerate(["A", "B", "A", "B"], start=1):
         (folder / note.path).write_text(text)
         done = run(pair, folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.code == 0, done.out + done.err
         view = read(http, pair, note.id, version)
         assert (view["preview"], view["version"]) == (text, version)
-    assert "commands sent          0" in run(pair, folder).stdout
+    assert "commands sent          0" in run(pair, folder).out
     assert read(http, pair, NOTES[1].id, 1)["version"] == 1
 
 
@@ -134,13 +133,13 @@ def test_without_the_write_side_files_are_pending_and_arrive_once_when_it_is_bac
 ) -> None:
     pair.command.terminate()
     done = run(pair, folder, "--timeout", "1")
-    assert done.returncode == 1
-    assert done.stdout.count(": no outcome within 1 s") == len(NOTES)
+    assert done.code == 1
+    assert done.out.count(": no outcome within 1 s") == len(NOTES)
     pair.command.start()
     for note in NOTES:
         read(http, pair, note.id, 1)
     done = run(pair, folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err
     for note in NOTES:
         assert read(http, pair, note.id, 1)["version"] == 1
 
@@ -151,18 +150,17 @@ def test_an_import_that_is_killed_and_repeated_has_one_effect(pair: Pair, tmp_pa
     for number in range(700):
         (folder / f"{number}.md").write_text(f"# {number}\n")
     state_file = folder / ".notes-import.json"
-    command = [COMMAND, str(folder), "--namespace", NAMESPACE]
-    with subprocess.Popen(command, env=environment_of(pair), stdout=subprocess.PIPE) as importing:
-        deadline = monotonic() + 60
-        while not _has_an_outcome(state_file):
-            assert monotonic() < deadline
-            assert importing.poll() is None
-            sleep(0.01)
-        importing.send_signal(signal.SIGKILL)
-    assert importing.returncode == -signal.SIGKILL
+    importing = start(COMMAND, str(folder), "--namespace", NAMESPACE, environment=environment_of(pair))
+    deadline = monotonic() + 60
+    while not _has_an_outcome(state_file):
+        assert monotonic() < deadline
+        assert importing.poll() is None
+        sleep(0.01)
+    importing.send_signal(signal.SIGKILL)
+    assert importing.wait(30) == -signal.SIGKILL
 
     done = run(pair, folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err
     state = json.loads((folder / ".notes-import.json").read_text())["notes"]
     assert len(state) == 700
     for path, entry in state.items():

@@ -4,8 +4,6 @@ import asyncio
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,6 +22,7 @@ from notes_chassis.kafka.clients import close, groupless, know, producer, see_to
 from notes_chassis.kafka.cluster import Cluster
 from notes_contracts.topics import TOPICS
 from tests.e2e.secured_pair import (
+    COUNTED,
     PRINCIPALS,
     RIGHTS,
     STRANGER,
@@ -44,7 +43,7 @@ from tests.e2e.secured_pair import (
 from tests.e2e.service_process import ServiceProcess
 from tests.harness import secured_kafka
 from tests.harness.kafka_io import new_id
-from tests.harness.programs import until_ended
+from tests.harness.programs import ended, until_ended
 
 __all__ = ["broker", "clients", "make"]
 SCRAM, OAUTH = "SCRAM-SHA-512", "OAUTHBEARER"
@@ -199,7 +198,8 @@ async def run_commands(make: Make) -> None:
     """Run what operators do, by both mechanisms."""
 
     async def run(name: str, command: str, mechanism: str) -> None:
-        done = await until_ended(f"notes_{name}", command, environment=make(name, mechanism)._environment)
+        environment = make(name, mechanism)._environment
+        done = await until_ended(COUNTED, f"notes_{name}", command, environment=environment)
         assert done.code == 0, done.err
 
     await asyncio.gather(run("command", "topics", SCRAM), run("query", "topics", OAUTH), run("query", "verify", SCRAM))
@@ -216,6 +216,6 @@ async def grown_to(broker: Broker, before: dict[str, int], by: int, *topics: str
 
 def test_a_client_that_was_made_elsewhere_is_seen(clients: Path) -> None:
     planted = "import asyncio, aiokafka\nasync def make(): aiokafka.AIOKafkaConsumer()\nasyncio.run(make())"
-    environment = {**os.environ, "PYTHONPATH": str(clients.parent), "CLIENTS": str(clients)}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", planted], env=environment, check=True)
+    done = ended(COUNTED, "timeit", "-n1", "-r1", planted, environment={**os.environ, "CLIENTS": str(clients)})
+    assert done.code == 0, done.err
     assert made_with(clients) == ["PLAINTEXT PLAIN"]

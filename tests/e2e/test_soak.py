@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import AsyncMongoClient
 
 from notes_contracts import COMMANDS
+from tests.harness.forked_sandbox import forked_sandbox
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
 from tools.sandbox import KINDS, Program, Sandbox, publish, sandbox
@@ -22,9 +23,19 @@ from tools.soak.pair import all_done, caught_up, running
 from tools.soak.plan import Plan
 from tools.soak.readers import Reader
 
+__all__ = ["forked_sandbox"]
+
 
 @pytest.fixture
-def made(servers: Servers, topics: Topics, postgres_database: str, mongo_database: str, tmp_path: Path) -> Sandbox:
+def made(
+    *,
+    servers: Servers,
+    topics: Topics,
+    postgres_database: str,
+    mongo_database: str,
+    tmp_path: Path,
+    forked_sandbox: None,
+) -> Sandbox:
     return Sandbox(
         kafka=servers.kafka,
         postgres=postgres_database,

@@ -1,7 +1,6 @@
 """The issuer for development, as a process of its own."""
 
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.harness.programs import Running, start
 from tools.issuer.app import SECRET
 from tools.issuer.issuer import AUDIENCE, LASTS_S, SCOPES
 from tools.stack.ports import any_port
@@ -24,7 +24,7 @@ class IssuerProcess:
 
     url: str
     log: Path
-    process: subprocess.Popen[bytes]
+    process: Running
 
     @property
     def settings(self) -> dict[str, str]:
@@ -44,12 +44,13 @@ class IssuerProcess:
 
 
 @contextmanager
-def issuer_process(log: Path, lasts_s: int = LASTS_S) -> Iterator[IssuerProcess]:
-    """Run it until the end of the block; its tokens last so long unless asked."""
+def issuer_process(log: Path, lasts_s: int = LASTS_S, *, deployed: bool = False) -> Iterator[IssuerProcess]:
+    """Run it until the end of the block; its tokens last so long unless asked. `deployed`: see `programs.start`."""
     port = any_port()
-    argv = [sys.executable, "-m", "tools.issuer", "serve", "--port", str(port), "--lasts", str(lasts_s)]
+    words = ("tools.issuer", "serve", "--port", str(port), "--lasts", str(lasts_s))
     with log.open("wb") as file:
-        issuer = IssuerProcess(f"http://127.0.0.1:{port}", log, subprocess.Popen(argv, stdout=file, stderr=file))
+        process = start(*words, environment=os.environ, stdout=file, stderr=file, deployed=deployed)
+    issuer = IssuerProcess(f"http://127.0.0.1:{port}", log, process)
     try:
         deadline = time.monotonic() + WITHIN_S
         while time.monotonic() < deadline:

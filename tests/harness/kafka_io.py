@@ -65,9 +65,7 @@ async def read_until(address: str, topic: str, enough: Callable[[list[Any]], boo
 
     Fails with what there is when time is up.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=address, enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=50
-    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, isolation_level="read_committed")
     await consumer.start()
     found: list[Any] = []
     try:

@@ -2,7 +2,7 @@
 
 To import a service takes a second of CPU, a hundred times what a fork takes. This process has imported the services
 and nothing else has happened in it: it has no thread, no event loop and no connection. A fork of it runs the program
-as `python -m` does.
+as `python -m` does, or as `python` does if it is told by a path.
 """
 
 import gc
@@ -15,12 +15,17 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 PREPARED: Final = {
     "notes_command": ("notes_command.__main__",),
     "notes_query": ("notes_query.__main__", "notes_query.app"),
     "notes_web": ("notes_web.__main__",),
+    "tools.demo": ("tools.demo.system", "tools.kafka_client", "tools.markdown_import.files"),
+    "tools.issuer": ("tools.issuer.__main__",),
+    "tools.stack": ("tools.stack.__main__",),
+    "import_markdown": ("tools.markdown_import.command",),
 }
 """What is imported before a program is run that has this name, or has it for its first argument."""
 
@@ -77,7 +82,7 @@ def tell(running: dict[int, socket.socket], how: int) -> None:
 
 def prepare(words: list[str]) -> None:
     """Import what these programs import."""
-    wanted = [module for word in words for module in PREPARED.get(word, ())]
+    wanted = [module for word in words for module in PREPARED.get(Path(word).name, ())]
     if all(module.removesuffix(".__main__") in sys.modules for module in wanted):
         return
     for module in wanted:
@@ -96,9 +101,11 @@ def become(order: dict[str, Any], outputs: list[int]) -> NoReturn:
         os.close(file)
     os.environ.clear()
     os.environ.update(order["environment"])
-    module, *arguments = order["words"]
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = order["words"]
+    if os.sep in sys.argv[0]:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     sys.exit()
 
 

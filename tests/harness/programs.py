@@ -107,14 +107,18 @@ def start(
     environment: Mapping[str, str],
     stdout: IO[Any] | None = None,
     stderr: IO[Any] | None = None,
-    deployed: bool = False,
+    deployed: bool | None = None,
 ) -> Running:
-    """Run a module with arguments; without files, what it says goes where the test's goes.
+    """Run a module or a file with arguments; without files, what it says goes where the test's goes.
 
-    `deployed`: by an interpreter of its own. So is what has another PYTHONPATH, and all where forks are not Linux's.
+    `deployed`: by an interpreter of its own. So is by default what has another PYTHONPATH, which counts for nothing in
+    a fork itself, and all where forks are not Linux's.
     """
-    if deployed or environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH") or sys.platform != "linux":
-        return subprocess.Popen([sys.executable, "-m", *words], env=environment, stdout=stdout, stderr=stderr)
+    if deployed is None:
+        deployed = environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH")
+    if deployed or sys.platform != "linux":
+        argv = words if os.sep in words[0] else ("-m", *words)
+        return subprocess.Popen([sys.executable, *argv], env=environment, stdout=stdout, stderr=stderr)
     with _STARTING:
         if not _NURSERIES:
             _NURSERIES.append(Nursery())
@@ -131,8 +135,8 @@ class Ended:
     err: str
 
 
-def ended(*words: str, environment: Mapping[str, str], deployed: bool = False) -> Ended:
-    """Run a module to its end."""
+def ended(*words: str, environment: Mapping[str, str], deployed: bool | None = None) -> Ended:
+    """Run a module or a file to its end."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         program = start(*words, environment=environment, stdout=out, stderr=err, deployed=deployed)
         try:
@@ -143,6 +147,6 @@ def ended(*words: str, environment: Mapping[str, str], deployed: bool = False) -
         return Ended(code, *(file.seek(0) or file.read().decode() for file in (out, err)))
 
 
-async def until_ended(*words: str, environment: Mapping[str, str], deployed: bool = False) -> Ended:
-    """Run a module to its end, beside what else is to be done."""
+async def until_ended(*words: str, environment: Mapping[str, str], deployed: bool | None = None) -> Ended:
+    """Run a module or a file to its end, beside what else is to be done."""
     return await asyncio.to_thread(ended, *words, environment=environment, deployed=deployed)

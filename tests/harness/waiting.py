@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from itertools import count
 from typing import Any
 
 TURNS = 20
 LOOK_EVERY_S = 0.02
+LOOK_LATER_S = 0.1
+"""Between two looks once a wait has taken a second: a look is often a request, to what it waits for."""
+LATER_BY = 1.1
 TEXT_MAX = 4_000
 
 Show = Callable[[Any], object]
@@ -23,16 +25,24 @@ async def eventually(
     seen: Any = "nothing"
     try:
         async with asyncio.timeout(within_s) as deadline:
-            for turn in count():
-                seen = await found if isinstance(found := look(), Awaitable) else found
-                if holds(seen):
+            for _ in range(TURNS):
+                if holds(seen := await _now(look)):
                     return seen
-                await asyncio.sleep(0 if turn < TURNS else LOOK_EVERY_S)
+                await asyncio.sleep(0)
+            pause_s = LOOK_EVERY_S
+            while not holds(seen := await _now(look)):
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * LATER_BY, LOOK_LATER_S)
+            return seen
     except TimeoutError:
         if not deadline.expired():
             raise
         last = show(seen) if show else getattr(seen, "text", seen)
         raise AssertionError(f"not within {within_s:g} s: {written(look)}\nlast: {last!s:.{TEXT_MAX}}") from None
+
+
+async def _now(look: Callable[[], Any]) -> Any:
+    return await found if isinstance(found := look(), Awaitable) else found
 
 
 def written(function: Callable[..., Any]) -> str:

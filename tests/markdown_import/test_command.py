@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.programs import Ended, ended
+
 COMMAND = Path(__file__).resolve().parents[2] / "tools" / "import_markdown"
 
 
-def run(*arguments: str | Path, kafka: str | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str | Path, kafka: str | None = None, **more: str) -> Ended:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")} | more
     environment |= {"NOTES_KAFKA": kafka} if kafka else {}
-    return subprocess.run(
-        [COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    return ended(str(COMMAND), *map(str, arguments), environment=environment)
 
 
 @pytest.fixture
@@ -52,35 +52,35 @@ def test_without_an_environment_it_names_make_install(tmp_path: Path) -> None:
 
 def test_settings_of_kafka_that_cannot_be_used_are_one_sentence(notes: Path, nobody: str) -> None:
     done = run(notes, kafka=nobody, NOTES_KAFKA_SECURITY_PROTOCOL="bogus")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "cannot be spoken to: NOTES_KAFKA_SECURITY_PROTOCOL: Input should be" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert (done.code, done.out) == (2, "")
+    assert "cannot be spoken to: NOTES_KAFKA_SECURITY_PROTOCOL: Input should be" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_kafka_away_is_one_sentence(notes: Path, nobody: str) -> None:
     done = run(notes, kafka=nobody)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"import_markdown: Kafka at {nobody} cannot be reached")
-    assert done.stderr.count("\n") == 1
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"import_markdown: Kafka at {nobody} cannot be reached")
+    assert done.err.count("\n") == 1
     assert [path.name for path in notes.iterdir()] == ["a.md"]
 
 
 @pytest.mark.parametrize("address", ["host:port", "::", "127.0.0.1:99999"])
 def test_an_address_that_is_none_is_one_sentence(notes: Path, address: str) -> None:
     done = run(notes, kafka=address)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert address in done.stderr
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert address in done.err
 
 
 def test_a_folder_that_is_none_is_one_sentence(notes: Path, nobody: str) -> None:
     done = run(notes / "a.md", kafka=nobody)
-    assert (done.returncode, done.stderr) == (2, f"import_markdown: {notes / 'a.md'} is not a folder.\n")
+    assert (done.code, done.err) == (2, f"import_markdown: {notes / 'a.md'} is not a folder.\n")
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "soon"])
 def test_a_timeout_that_is_none_is_refused(notes: Path, nobody: str, seconds: str) -> None:
     done = run(notes, f"--timeout={seconds}", kafka=nobody)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert seconds in done.stderr
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert seconds in done.err

@@ -36,6 +36,24 @@ KEPT: Final = """(name) => new Promise((resolve, reject) => {
   };
 })"""
 NOTHING: Final = "[[],[],[],[]]"
+SWITCHED_OFF: Final = (
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
+"""What Playwright switches off on Linux, once more: the browser goes by the last list that it is told."""
+POPUPS: Final = ("PreloadTopChromeWebUI", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxPopup")
+"""The address bar's suggestions, a page of four hundred files, which a browser loads beforehand for each window."""
 WATCH: Final = (Path(__file__).parent / "watch.js").read_text(encoding="utf-8")
 
 
@@ -46,7 +64,8 @@ def chromium() -> str | None:
 
 def launch(playwright: Playwright, *arguments: str) -> Browser:
     """Start it. Its own sandbox needs rights that root of a container does not have; it sees our pages alone."""
-    return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", *arguments])
+    without = f"--disable-features={','.join((*SWITCHED_OFF, *POPUPS))}"
+    return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", without, *arguments])
 
 
 @dataclass

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 
 from notes_contracts.topics import TOPICS
 from tests.e2e.service_process import ServiceProcess
+from tests.harness.waiting import LATER_BY, LOOK_EVERY_S, LOOK_LATER_S
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
 from tests.servers.kafka import Topics, create, delete
@@ -136,8 +137,9 @@ def drop_mongo(url: str, database: str) -> None:
 
 def until(what: Callable[[], Any], within: float = WITHIN_S) -> Any:
     """Return what is asked for as soon as it is true."""
-    deadline = time.monotonic() + within
+    deadline, pause_s = time.monotonic() + within, LOOK_EVERY_S
     while not (found := what()):
         assert time.monotonic() < deadline, f"not within {within:g} s"
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * LATER_BY, LOOK_LATER_S)
     return found

@@ -1,7 +1,5 @@
 """The site closed: people sign in at the issuer, sessions are renewed unseen, and one that ends loses nothing."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,20 +7,19 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Request, Route
 
+from tests.harness.issuer_process import issuer_process
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
 from tests.web.browser import INTERCEPTED, NOTHING, Window, window
 from tests.web.site import Site, running_site, until
 from tools.issuer.app import SECRET
 from tools.issuer.issuer import LASTS_S
-from tools.stack.ports import any_port
 
 CLOCK = "const { now } = Date; window.aheadMs = 0; Date.now = () => now() + window.aheadMs;"
 NEARLY_OVER_MS = (LASTS_S - 5) * 1000
 """How old a token is that the page renews: it does when 10 s of it are left."""
 ANNAS = "notes-Anna"
 """The database of who signs in as Anna."""
-ALL = "notes.read notes.write notes.admin"
 
 
 @dataclass
@@ -31,41 +28,21 @@ class Closed:
     issuer: str
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False, verify=False).is_success
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def closed(
     servers: Servers, postgres_template: str, background: Background, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Closed]:
     """Give a site that asks for tokens."""
-    port = any_port()
-    issuer = f"http://127.0.0.1:{port}"
-    argv = [sys.executable, "-m", "tools.issuer", "serve", "--port", str(port)]
-    process = subprocess.Popen(argv)
-    settings = {
-        "NOTES_AUTH": "oidc",
-        "NOTES_OIDC_ISSUER": issuer,
-        "NOTES_OIDC_AUDIENCE": "notes",
-        "NOTES_WEB_CLIENT_ID": "notes-web",
-        "NOTES_QUERY_CLIENT_ID": "query-service",
-        "NOTES_QUERY_CLIENT_SECRET": SECRET,
-    }
-    try:
-        until(lambda: answers(f"{issuer}/keys"))
-        folder = tmp_path_factory.mktemp("closed")
+    folder = tmp_path_factory.mktemp("closed")
+    with issuer_process(folder / "issuer.log") as issuer:
+        settings = issuer.settings | {
+            "NOTES_WEB_CLIENT_ID": "notes-web",
+            "NOTES_QUERY_CLIENT_ID": "query-service",
+            "NOTES_QUERY_CLIENT_SECRET": SECRET,
+        }
         with running_site(servers, postgres_template, background, folder, **settings) as site:
-            form = {"grant_type": "client_credentials", "scope": ALL, "lasts": "3600"}
-            token = httpx.post(f"{issuer}/token", data=form, auth=("tests", SECRET), trust_env=False).json()
-            site.http.headers["Authorization"] = f"Bearer {token['access_token']}"
-            yield Closed(site, issuer)
-    finally:
-        process.kill()
-        process.wait()
+            site.http.headers.update(issuer.token(lasts=3600))
+            yield Closed(site, issuer.url)
 
 
 @pytest.fixture

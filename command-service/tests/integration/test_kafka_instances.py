@@ -175,3 +175,4 @@ async def until(http, holds):
             answer = await http.get("/readyz")
             if holds(answer.json()):
                 return answer
+            await asyncio.sleep(0.02)

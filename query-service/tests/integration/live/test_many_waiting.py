@@ -67,12 +67,9 @@ def woken(kind: str) -> float:
     return shown("notes_query_woken_seconds_count", kind=kind)
 
 
-async def waiting(instance: Any, count: int, kind: str = "notes") -> None:
+async def waiting(count: int, kind: str = "notes") -> None:
     """Return once that many notes are waited for."""
-    await eventually(
-        lambda: instance.client.get("/metrics"),
-        lambda found: f'notes_query_awaited{{kind="{kind}"}} {count}.0' in found.text,
-    )
+    await eventually(lambda: shown("notes_query_awaited", kind=kind), lambda found: found == count)
 
 
 async def quiet(commands: Commands) -> None:
@@ -95,7 +92,7 @@ async def test_hundreds_who_wait_ask_nothing_meanwhile_and_are_woken_by_one_batc
     async with listening(settings, only[0]) as projector, listening(settings, only[1]) as instance:
         await ready(projector)
         asked = [asyncio.create_task(get(instance.client, note)) for note in notes]
-        await waiting(instance, len(notes))
+        await waiting(len(notes))
         await quiet(commands)
         before = len(commands.names)
         await asyncio.sleep(WINDOW_S)  # the window in which nothing may be asked
@@ -133,14 +130,14 @@ async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
         await ready(projector)
         ask = partial(instance.client.get, timeout=2 * WAIT_S)
         asked = [asyncio.create_task(ask(f"{path}after={one.command_id}&wait={WAIT_S}")) for one in outcomes]
-        await waiting(instance, len(notes), "commands")
+        await waiting(len(notes), "commands")
         await asyncio.sleep(1.0)  # each reads once before it waits
         before = len(commands.names)
         await asyncio.sleep(WINDOW_S)  # the window in which nothing may be asked
         during = Counter(commands.names[before:])
         before, woken_before = len(commands.names), [woken("commands"), woken("notes")]
         await send_many(settings.topic_outcomes, [samples.record(one) for one in outcomes])
-        await waiting(instance, len(notes), "notes")
+        await waiting(len(notes), "notes")
         await send_many(settings.topic_events, [samples.record(samples.created(note)) for note in notes])
         answers = await asyncio.gather(*asked)
         after = Counter(commands.names[before:])
