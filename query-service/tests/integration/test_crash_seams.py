@@ -25,7 +25,7 @@ SEAMS = {
     "waiting event not stored": (f"{P}.fold_store:FoldStore._park", "before", 2),
     "waiting event stored, documents not": (f"{P}.fold_store:FoldStore._store", "before", 2),
     "documents stored, waiting event still there": (f"{P}.fold_store:FoldStore._unpark", "before", 5),
-    "one read model stored, the next not": (f"{P}.enter_read_model:EntryStore.write", "before", 2),
+    "one read model stored, the next not": (f"{P}.enter_read_model:EntryStore.add", "before", 2),
     "all read models stored, offsets not committed": (COMMIT, "before", 3),
     "offsets committed": (COMMIT, "after", 3),
     "dead letter sent, not marked": (f"{DEAD_LETTERS}.sent", "before", 1),

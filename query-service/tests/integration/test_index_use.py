@@ -117,9 +117,9 @@ async def test_a_page_of_a_history_reads_that_page(database: Database, samples: 
     messages = [
         samples.updated(note, version=version) for note in (samples.note, samples.other) for version in range(1, 100)
     ]
-    await EntryStore(database, "history_v1_1").write([entry(samples.event(message)) for message in messages], [])
+    await EntryStore(database, "history_v1_1").add([entry(samples.event(message)) for message in messages])
 
-    found = await entries_query(database["history_v1_1"], samples.note, 40, 10).explain()
+    found = await entries_query(database["history_v1_1"], samples.note, 40, 99, 10).explain()
 
     assert "SORT" not in stages(found["queryPlanner"]["winningPlan"])
     assert found["executionStats"]["totalKeysExamined"] == 10

@@ -8,11 +8,8 @@ from query_support.fixtures import Samples
 from query_support.memory_dead_letters import MemoryDeadLetters
 
 from notes_query.mongo.database import Database
-from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.pending import Reached
-from notes_query.projections.history import entry
 from notes_query.projections.note import evolve
 
 NOTES = "notes_v2_1"
@@ -110,25 +107,3 @@ async def test_what_was_parked_here_is_known_at_once_and_after_a_change_of_parti
     here.store.forget()
     await here(samples.updated(version=4))
     assert await stored() == (5, False)
-
-
-@pytest.mark.parametrize("at_once", [True, False])
-async def test_an_entry_that_is_taken_to_be_new_is_a_fork_if_another_event_has_its_version(
-    database: Database, samples: Samples, at_once: bool
-):
-    store = EntryStore(database, "history_v1_1")
-    enter = EnterReadModel("history", entry, store)
-    await enter([samples.event(samples.created()), samples.event(samples.created(samples.other))])
-
-    another = samples.event(samples.created(), name="another")
-    later = [another, samples.event(samples.updated())]
-    others = samples.event(samples.updated(samples.other))
-    if at_once:
-        counts = await enter([*later, others])
-        assert (counts.applied, counts.forked, counts.ignored) == (1, 1, 1)
-    else:
-        first, second = await enter([later[0], others]), await enter([later[1]])
-        assert (first.applied, first.forked, second.ignored) == (1, 1, 1)
-
-    assert await store.count_parked() == (0, 1)
-    assert await store.reached([samples.note, samples.other]) == {samples.note: Reached(1), samples.other: Reached(2)}

@@ -1,4 +1,4 @@
-"""Gaps and forks are told as a whole, however few of them are asked for, and whichever read model is stopped."""
+"""Gaps and forks are told as a whole, however few of them are asked for."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.pending import Fork
+from notes_query.projecting.read_model_store import fork_document
 from notes_query.projections.history import entry
 from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
@@ -25,12 +26,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def gaps(database: Database) -> Gaps:
-    return Gaps(database, FixedServing({"notes": NOTES, "history": HISTORY}), ["history"])
-
-
-@pytest.fixture
-def enter(database: Database) -> EnterReadModel:
-    return EnterReadModel("history", entry, EntryStore(database, HISTORY))
+    return Gaps(database, FixedServing({"notes": NOTES, "history": HISTORY}))
 
 
 async def kept_at(database: Database, collection: str, note: str, at: Any) -> None:
@@ -152,52 +148,27 @@ async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_ma
     assert [first] == await forks.find(1, first.note_id) == both[:1]
 
 
-async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_notes_go_on(
-    database: Database, samples: Samples, gaps: Gaps, enter: EnterReadModel
+async def test_what_the_release_before_has_kept_beside_entries_is_neither_shown_nor_stops_anything(
+    database: Database, samples: Samples, gaps: Gaps
 ):
-    """An earlier release kept the highest entry as a fork's place: here a snapshot of 6 has healed the note alone."""
-    note = samples.note
-    fork = Fork(samples.event(samples.updated(version=2), name="another"), 5)
-    folded = samples.document(samples.created(), samples.snapshotted(version=6))
-    await FoldStore(database, NOTES).write(Writes(inserts=[folded], forks=[fork._replace(found_at=2)]))
-    store = EntryStore(database, HISTORY)
-    await store.write([entry(samples.event(samples.updated(version=at))) for at in (1, 2, 5)], [fork])
-    forks = Forks(database, [NOTES, HISTORY], [HISTORY])
+    """Forks, and snapshots that healed a note. Should it come back, what a person has decided counts there too."""
+    note, kept = samples.note, database[f"{HISTORY}_parked"]
+    fork, alone = (samples.event(samples.updated(version=at), name="another") for at in (2, 5))
+    left = [fork_document(Fork(event, 5)) for event in (fork, alone)]
+    left.append({"_id": f"{note}:snapshot:3", "kind": "snapshot", "note_id": note, "version": 3})
+    await kept.insert_many(left)
+    folded = samples.document(samples.created(), samples.updated())
+    await FoldStore(database, NOTES).write(Writes(inserts=[folded], forks=[Fork(fork, 2)]))
+    enter = EnterReadModel("history", entry, EntryStore(database, HISTORY))
+    assert (await enter([samples.event(samples.updated(version=at)) for at in (2, 5, 6)])).applied == 3
+    forks = Forks(database, [NOTES], [HISTORY])
 
-    async def stopped() -> list[bool]:
-        (gap,), (page, _), (found,) = await gaps.find(5, note), await gaps.page("", 5), await forks.find(5, note)
-        return [gap.stopped, *(one.stopped for one in page), found.stopped]
+    (gap,), (found,) = await gaps.find(5), await forks.find(5)
 
-    await enter([samples.event(samples.snapshotted(version=5))])
-    assert await stopped() == [True, True, True]
-    assert (await gaps.find(1))[0].forks == 1
-    await enter([samples.event(samples.snapshotted(version=6))])
-    assert await stopped() == [False, False, False]
+    assert (gap.forks, found.read_models, await forks.ids()) == (1, (NOTES,), [found.id])
 
+    async def heal(_: Any) -> None:
+        pass
 
-async def test_forks_that_entries_alone_have_are_gaps_as_well(
-    database: Database, samples: Samples, gaps: Gaps, enter: EnterReadModel
-):
-    await enter([samples.event(samples.created())])
-    await enter([samples.event(samples.created(), name="another")])
-
-    (found,), (page, _) = await gaps.find(1), await gaps.page("", 1)
-
-    assert [found] == page
-    assert (found.note_id, found.forks, found.stopped, found.missing) == (samples.note, 1, True, None)
-
-
-async def test_a_snapshot_that_met_an_entry_is_known_by_the_next_instance(database: Database, samples: Samples):
-    def instance() -> EnterReadModel:
-        return EnterReadModel("history", entry, EntryStore(database, HISTORY))
-
-    events = [samples.event(samples.updated(version=at)) for at in (1, 2, 3, 5, 6)]
-    healing = samples.event(samples.snapshotted(version=6))
-    await instance()(events)
-    await instance()([samples.event(samples.updated(version=3), name="another")])
-    assert (await instance()([samples.event(samples.updated(version=7))])).ignored == 1
-    assert (await instance()([healing])).ignored == 1
-
-    assert (await instance()([samples.event(samples.updated(version=8))])).applied == 1
-    assert (await instance()([healing, samples.event(samples.updated(version=9))])).applied == 1
-    assert (await EntryStore(database, HISTORY).reached([samples.note]))[samples.note].version == 6
+    await forks.drop([found], heal, samples.start, force=True)
+    assert await kept.distinct("_id") == sorted(one["_id"] for one in left[1:])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from query_support.fixtures import Samples, Settings
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
+FOLDED = ("notes_v2_1", "search_v2_2")
 
 
 def another(samples: Samples, version: int, note: str | None = None) -> Any:
@@ -27,6 +29,14 @@ def figure(text: str, name: str) -> float:
     return float(found.group(1)) if found else 0.0
 
 
+async def forks_in(database: Any) -> list[int]:
+    return [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in FOLDED]
+
+
+async def listed(client: Any, note: str) -> list[int]:
+    return [item["version"] for item in (await client.get(f"/notes/{note}/history")).json()["items"]]
+
+
 async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_heals_it(
     *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
@@ -38,11 +48,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
         # v4 and v5 once more, otherwise; then what the write store goes on with.
         await send(topic, *(another(samples, version) for version in (4, 5, 6)), *first)
 
-        async def kept() -> bool:
-            forks = [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS]
-            return forks == [2, 2, 2]
-
-        await eventually(kept)
+        await eventually(partial(forks_in, database), [2, 2].__eq__)
 
         async def parked() -> bool:
             answer = await client.get(f"/notes/{note}")
@@ -50,14 +56,15 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
 
         await eventually(parked)
         assert (await client.get(f"/notes/{note}/body")).json()["body"] == "body 5"
-        history = (await client.get(f"/notes/{note}/history")).json()["items"]
-        assert [item["version"] for item in history] == [1, 2, 3, 4, 5]
+        # The history has what the write store goes on with, and shows it once the note is there.
+        await eventually(lambda: database["history_v1_2"].find_one({"_id": f"{note}:6"}))
+        assert await listed(client, note) == [1, 2, 3, 4, 5]
         assert (await client.get("/notes/search?q=restored")).json()["items"] == []
 
         async def counted() -> bool:
             text = (await client.get("/metrics")).text
-            names = [f'notes_query_forks{{read_model="{name}"}}' for name in ("notes", "search", "history")]
-            return [figure(text, name) for name in names] == [2, 2, 2]
+            names = [f'notes_query_forks{{read_model="{name}"}}' for name in ("notes", "search")]
+            return [figure(text, name) for name in names] == [2, 2]
 
         await eventually(counted)
         code, output, _ = await command_line("gaps", "--json")
@@ -67,10 +74,12 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
         found = json.loads(output)
         assert code == 1
         assert {name: (report["stopped"], report["differences"]) for name, report in found.items()} == {
-            name: ([note], []) for name in ("notes", "search", "history")
+            "notes": ([note], []),
+            "search": ([note], []),
+            "history": ([], []),
         }
         assert "restored words" not in str(
-            [await database[f"{name}_parked"].find({"kind": "fork"}).to_list(None) for name in READ_MODELS]
+            [await database[f"{name}_parked"].find({"kind": "fork"}).to_list(None) for name in FOLDED]
         )
 
         await asked_for(command_line, note)
@@ -80,11 +89,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
         assert (answer.headers["consistency"], answer.json()["title"]) == ("current", "As restored")
         assert (await client.get(f"/notes/{note}/body")).json()["body"] == "restored words 7"
 
-        async def entered() -> bool:
-            history = (await client.get(f"/notes/{note}/history")).json()["items"]
-            return [item["version"] for item in history] == [1, 2, 3, 4, 5, 6, 7]
-
-        await eventually(entered)
+        await eventually(partial(listed, client, note), [1, 2, 3, 4, 5, 6, 7].__eq__)
         # All of it once more, as after offsets were set back: nothing changes.
         await send(topic, *first, *(another(samples, version) for version in (4, 5, 6)))
         await send(topic, another(samples, 8))
@@ -92,7 +97,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
         assert answer.headers["consistency"] == "current"
     code, output, _ = await command_line("forks", "drop", "--note", note, "--json")
     assert (code, len(json.loads(output)["dropped"])) == (0, 2)
-    assert [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS] == [0, 0, 0]
+    assert await forks_in(database) == [0, 0]
     assert (await command_line("gaps"))[:2] == (0, "no gaps\n")
     code, output, _ = await command_line("verify", "--json")
     assert (code, [report["stopped"] for report in json.loads(output).values()]) == (0, [[], [], []])
@@ -103,7 +108,7 @@ async def asked_for(command_line: Any, note: str) -> None:
     _, output, _ = await command_line("forks", "list", "--json", "--note", note)
     forks = json.loads(output)
     assert [(one["version"], one["stopped"], sorted(one["read_models"])) for one in forks] == [
-        (version, True, sorted(READ_MODELS)) for version in (4, 5)
+        (version, True, sorted(FOLDED)) for version in (4, 5)
     ]
     code, output, _ = await command_line("forks", "show", forks[0]["id"])
     assert (code, "restored words 4" in output) == (0, True)
@@ -111,42 +116,41 @@ async def asked_for(command_line: Any, note: str) -> None:
     assert (code, output.strip(), complaints.count("refused")) == (1, "nothing was dropped", 2)
 
 
-async def test_behind_a_gap_the_snapshot_that_heals_the_note_heals_its_history(
-    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
+@pytest.mark.parametrize("fills", [0, 1])
+async def test_behind_a_gap_a_second_history_is_shown_once_a_snapshot_has_healed_the_note(
+    *,
+    samples: Samples,
+    settings: Settings,
+    running: Any,
+    send: Any,
+    database: Any,
+    command_line: Any,
+    first: Any,
+    fills: int,
 ):
-    """The history has what waits behind the gap, so the snapshot's version is entered already."""
+    """The first event of each version is shown: also one of the second history, where the first has none."""
     note, topic = samples.note, settings.topic_events
     async with running(settings) as client:
         await send(topic, *first, *(samples.record(samples.updated(version=version)) for version in (7, 8)))
-        await send(topic, another(samples, 5))
+        await send(topic, another(samples, 5), *(another(samples, 6) for _ in range(fills)))
 
-        async def kept() -> bool:
-            return [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS] == [
-                1
-            ] * 3
-
-        await eventually(kept)
+        await eventually(partial(forks_in, database), [1, 1].__eq__)
+        await eventually(lambda: database["history_v1_2"].count_documents({}), (7 + fills).__eq__)
+        assert await listed(client, note) == [1, 2, 3, 4, 5]
         _, output, _ = await command_line("forks", "list", "--json")
         (fork,) = json.loads(output)
-        assert (fork["stopped"], sorted(fork["read_models"])) == (True, sorted(READ_MODELS))
+        assert (fork["stopped"], sorted(fork["read_models"])) == (True, sorted(FOLDED))
         await send(topic, samples.record(samples.snapshotted(version=8), name="snapshot"))
         await send(topic, *(samples.record(samples.updated(version=version)) for version in (9, 10)))
         answer = await client.get(f"/notes/{note}?min_version=10&wait=10")
         assert answer.headers["consistency"] == "current"
 
-        async def entered() -> bool:
-            history = (await client.get(f"/notes/{note}/history")).json()["items"]
-            return [item["version"] for item in history] == [1, 2, 3, 4, 5, 7, 8, 9, 10]
-
-        await eventually(entered)
+        await eventually(partial(listed, client, note), [1, 2, 3, 4, 5, *[6] * fills, 7, 8, 9, 10].__eq__)
     for command, key in (("gaps", None), ("forks", "list")):
         _, output, _ = await command_line(command, *([key] if key else []), "--json")
         assert [one["stopped"] for one in json.loads(output)] == [False]
     code, output, _ = await command_line("verify", "--json")
     assert (code, [(one["stopped"], one["differences"]) for one in json.loads(output).values()]) == (0, [([], [])] * 3)
-
-
-READ_MODELS = ("notes_v2_1", "search_v2_2", "history_v1_2")
 
 
 async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_too(
@@ -179,10 +183,7 @@ async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_c
     async with running(settings) as client:
         await send(topic, *first, another(samples, 2), samples.record(samples.updated(version=6)))
 
-        async def kept() -> bool:
-            return await database["notes_v2_1_parked"].count_documents({}) == 2
-
-        await eventually(kept)
+        await eventually(lambda: database["notes_v2_1_parked"].count_documents({}), (2).__eq__)
         code, output, _ = await command_line("forks", "drop", "--note", note, "--force")
         assert (code, output.startswith("dropped ")) == (0, True)
         answer = await client.get(f"/notes/{note}?min_version=6&wait=10")
@@ -231,9 +232,9 @@ async def test_nothing_that_a_deleted_note_said_stays_anywhere(
         await send(settings.topic_events, *map(samples.record, [*written, *waiting]), fork)
 
         async def stored() -> bool:
-            kinds = [await database[f"{name}_parked"].count_documents({"kind": "gap"}) for name in READ_MODELS]
-            forks = [await database[f"{name}_parked"].count_documents({"version": 2}) for name in READ_MODELS]
-            return (kinds, forks) == ([2, 2, 0], [1, 1, 1])
+            kinds = [await database[f"{name}_parked"].count_documents({"kind": "gap"}) for name in FOLDED]
+            forks = [await database[f"{name}_parked"].count_documents({"version": 2}) for name in FOLDED]
+            return (kinds, forks, await database["history_v1_2"].count_documents({})) == ([2, 2], [1, 1], 4)
 
         await eventually(stored)
         gone = samples.snapshotted(version=7, title="", body="", status="deleted")

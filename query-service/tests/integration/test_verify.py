@@ -188,7 +188,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
 
 
 @pytest.mark.parametrize("committed", [0, 1, 2, 3])
-async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_made(
+async def test_entries_of_a_second_history_that_comes_meanwhile_are_the_first_events_of_their_versions(
     *, committed: int, stored: Any, operator: Any, settings: Settings, send: Send, samples: Samples, database: Database
 ):
     """An instance commits offsets up to half a second after it has stored what is before them."""
@@ -212,6 +212,8 @@ async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_
     verify.topic = Committed(operator.topic, so_far, looks=1)
     report = await verify(READ_MODELS["history"], served["history"], repair=False)
 
+    entry = await database["history_v1_2"].find_one({"_id": f"{notes[0]}:4"})
+    assert entry["type"] == "notes.event.note-updated.v1"
     assert (report.differences, report.documents, report.stopped) == ([], 3 * NOTES + 1, [])
 
 

@@ -15,11 +15,19 @@ class MemoryHistory(MemoryEntries):
         in_order = sorted(self.documents.values(), key=lambda entry: entry["version"])
         return {entry["note_id"]: entry for entry in in_order if entry["note_id"] in note_ids}
 
-    async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
+    async def entries(
+        self,
+        note_id: str,
+        after_version: int,
+        up_to: int,
+        limit: int,
+        *,
+        waited: bool = False,  # noqa: ARG002
+    ) -> list[View]:
         """Return a page of entries."""
-        found = [entry for entry in self.documents.values() if entry["note_id"] == note_id]
-        above = sorted((entry for entry in found if entry["version"] > after_version), key=lambda e: e["version"])
+        its_entries = (one for one in self.documents.values() if one["note_id"] == note_id)
+        found = [one for one in its_entries if after_version < one["version"] <= up_to]
         return [
             {name: value for name, value in entry.items() if name not in ("_id", "note_id", "event_id")}
-            for entry in above[:limit]
+            for entry in sorted(found, key=lambda one: one["version"])[:limit]
         ]

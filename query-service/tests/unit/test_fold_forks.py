@@ -10,6 +10,7 @@ from notes_query.projecting import fold_batch as module
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Fork, Pending
 from notes_query.projecting.project_events import decode_event
+from notes_query.projecting.read_model_store import places
 from notes_query.projections.folding import BLOCK
 from notes_query.projections.note import evolve
 
@@ -139,3 +140,11 @@ def test_a_document_of_an_earlier_release_knows_its_last_event_and_learns_the_ne
     events = [*versions(samples, 67, 68, 66), fork_of(samples, 67), fork_of(samples, 68), fork_of(samples, 66)]
     found = fold_batch({samples.note: document}, {}, events)
     assert (found.counts.ignored, found.counts.forked) == (4, 2)
+
+
+def test_a_fork_that_was_found_before_the_first_version_came_keeps_its_place():
+    assert places([{"version": 5, "event_id": "x", "at": 0}]) == {(5, "x"): 0}
+    assert places([{"version": 5, "event_id": "x", "at": None}, {"version": 6, "event_id": "y"}]) == {
+        (5, "x"): 5,
+        (6, "y"): 6,
+    }

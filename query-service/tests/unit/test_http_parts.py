@@ -15,8 +15,8 @@ from notes_query.reads.read_history import HistoryPage
 async def known(samples: Samples, side: Side, history: Any) -> None:
     messages = [samples.created(), *(samples.updated(version=version) for version in range(2, 6))]
     await side.given(map(samples.record, messages))
-    await history.write([entry(samples.event(message)) for message in messages], [])
-    await history.write([entry(samples.event(samples.created(samples.other)))], [])
+    await history.add([entry(samples.event(message)) for message in messages])
+    await history.add([entry(samples.event(samples.created(samples.other)))])
 
 
 async def test_a_body_is_whole(samples: Samples, known: None, client: httpx.AsyncClient):
@@ -45,6 +45,25 @@ async def test_a_history_is_paged_by_version(samples: Samples, known: None, clie
         "command_id": samples.id("cause"),
         "actor": None,
     }
+
+
+async def test_a_history_ends_at_the_version_of_the_note(
+    samples: Samples, side: Side, history: Any, known: None, client: httpx.AsyncClient
+):
+    """What comes behind a missing version, or behind a fork, is not what the note shows."""
+    behind = [samples.updated(version=7), samples.updated(version=8)]
+    await side.given(map(samples.record, behind))
+    await history.add([entry(samples.event(message)) for message in behind])
+
+    async def shown(query: str) -> tuple[list[int], Any]:
+        page = (await client.get(f"/notes/{samples.note}/history{query}")).json()
+        return [item["version"] for item in page["items"]], page["next_after_version"]
+
+    assert await shown("") == ([1, 2, 3, 4, 5], None)
+    assert await shown("?limit=5") == ([1, 2, 3, 4, 5], None)
+    assert await shown("?after_version=5") == ([], None)
+    await side.given([samples.record(samples.updated(version=6))])
+    assert await shown("?after_version=4&limit=2") == ([5, 7], 7)
 
 
 @pytest.mark.parametrize("part", ["body", "history"])

@@ -16,6 +16,7 @@ from notes_query.composition.shared import ADMIN, SERVED_NOTES, Shared
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import look_together
 from notes_query.monitoring.maintenance import Maintenance, Periodic
+from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.rebuilding.builds import Build
@@ -109,7 +110,8 @@ async def heal(shared: Shared, note_ids: Collection[str]) -> None:
     """Look again at these notes in everything that is fed: what stood in their way is gone."""
     for build in await _fed(shared):
         for part in parts_of(shared, build):
-            await part.heal(note_ids)
+            if isinstance(part, FoldReadModel):
+                await part.heal(note_ids)
 
 
 def gaps_in(shared: Shared, *, building: bool) -> Gaps:
@@ -119,15 +121,15 @@ def gaps_in(shared: Shared, *, building: bool) -> Gaps:
         fed = [one for one in await _fed(shared) if building or one.state == "complete"]
         return [one.collection(name) for one in fed for name in one.versions if name not in shared.of_entries]
 
-    return Gaps(shared.database, shared.served, shared.of_entries, folded)
+    return Gaps(shared.database, shared.served, folded)
 
 
 async def forks_of(shared: Shared) -> Forks:
     """Return the forks of everything that is fed now."""
     fed = await _fed(shared)
-    collections = [one.collection(name) for one in fed for name in one.versions]
-    of_entries = {one.collection(name) for one in fed for name in shared.of_entries if name in one.versions}
-    return Forks(shared.database, collections, of_entries)
+    folded = [one.collection(name) for one in fed for name in one.versions if name not in shared.of_entries]
+    entries = [one.collection(name) for one in fed for name in one.versions if name in shared.of_entries]
+    return Forks(shared.database, folded, entries)
 
 
 async def redrive_of(shared: Shared) -> Redrive:

@@ -164,11 +164,12 @@ class BuildFeeding(Consumption):
 
     def __init__(self, shared: Shared, build: Build, yields: Callable[[Build], bool]) -> None:
         self.build = build
-        self.folds = parts_of(shared, build)
+        parts = parts_of(shared, build)
+        self.folds = [part for part in parts if isinstance(part, FoldReadModel)]
         super().__init__(
             shared,
             build.projector,
-            ProjectEvents(self.folds, shared.dead_letters, now),
+            ProjectEvents(parts, shared.dead_letters, now),
             reading(
                 shared,
                 shared.settings.topic_events,
@@ -190,8 +191,9 @@ class BuildFeeding(Consumption):
     def _reassigned(self) -> None:
         for fold in self.folds:
             fold.store.forget()
-            if self.shared.served.serves(fold.name, self.build.number):
-                self.shared.wakes[fold.name].reassigned()
+        for name in self.build.versions:
+            if self.shared.served.serves(name, self.build.number):
+                self.shared.wakes[name].reassigned()
 
 
 def reading(shared: Shared, topic: str, group: str, patience: Patience, **more: Any) -> Reading:

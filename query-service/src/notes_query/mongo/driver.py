@@ -6,9 +6,8 @@ are says so in more codes than anybody can list. What is wrong with a document i
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo import InsertOne
@@ -46,8 +45,6 @@ T = TypeVar("T")
 
 # OpenSSL's words for why: up to what would name a host.
 _UNTRUSTED: Final = re.compile(r"certificate verify failed: [\w -]*\w")
-PAGE: Final = 10_000
-"""Entries that one query reads, which takes about 50 ms: of a long history all at once would exceed MongoDB's limit."""
 LEVEL: Final = {"version": 1, "status": 1}
 """What says how far a document is."""
 
@@ -174,36 +171,3 @@ def last_entries_pipeline(note_ids: Collection[str]) -> list[dict[str, Any]]:
         {"$sort": {"note_id": -1, "version": -1}},
         {"$group": {"_id": "$note_id", "version": {"$first": "$version"}}},
     ]
-
-
-async def entry_pages(
-    entries: Any,
-    note_ids: Collection[str],
-    from_version: int,
-    fields: Mapping[str, Any],
-    session: Any,
-    *more_steps: Mapping[str, Any],
-) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield accumulated `fields` of each note's entries at or above a version, PAGE entries in one query.
-
-    The entries come in the order of the index: a note that a page cuts goes on in the next one. `more_steps` run in
-    each page's query; a row they add has `entries` 0.
-    """
-    notes, cut_at = sorted(note_ids), from_version - 1
-    while notes:
-        of_first = {"note_id": notes[0], "version": {"$gt": cut_at}}
-        of_others = {"note_id": {"$in": notes[1:]}, "version": {"$gte": from_version}}
-        steps = [
-            {"$match": {"$or": [of_first, of_others]}},
-            {"$sort": {"note_id": 1, "version": 1}},
-            {"$limit": PAGE},
-            {"$group": {"_id": "$note_id", "entries": {"$sum": 1}, "last": {"$max": "$version"}, **fields}},
-            *more_steps,
-        ]
-        page = await entries.aggregate(steps, session=session).to_list(None)
-        yield page
-        if sum(row["entries"] for row in page) < PAGE:
-            return
-        last_row = max((row for row in page if row["entries"]), key=itemgetter("_id"))
-        notes = notes[notes.index(last_row["_id"]) :]
-        cut_at = last_row["last"]

@@ -16,7 +16,6 @@ from notes_chassis.logs import kinds_of
 from notes_chassis.memory import trim_memory
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring import metrics
-from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.fold_read_model import FoldReadModel
 
 log = structlog.get_logger()
@@ -80,8 +79,8 @@ class Maintenance:
     health: Health
     ask_kafka: Callable[[], Awaitable[object]]
     prepare_store: Callable[[], Awaitable[None]]
-    folds: Callable[[], Sequence[FoldReadModel | EnterReadModel]]
-    """The read models of every build that this process feeds."""
+    folds: Callable[[], Sequence[FoldReadModel]]
+    """The folded read models of every build that this process feeds."""
     _prepared: bool = False
 
     async def step(self) -> None:

@@ -1,9 +1,7 @@
 """What is kept beside the documents of notes: events that wait, forks, and the ids of older versions."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import NamedTuple
 
 from notes_query.projections.folding import block_of, id_at, ids_of
@@ -22,60 +20,6 @@ class Fork(NamedTuple):
 
 ForkKey = tuple[str, int, str]
 """Note id, version and event id of a fork."""
-
-
-@dataclass(frozen=True, slots=True)
-class EntriesKnown:
-    """What is known of some versions of notes, in a read model with one document for each event.
-
-    `ids`: the event's id by the id of its document, None where it is not known. `forks`: those that are kept, of
-    these notes. `heals_from`: the notes that a fork has stopped. Nothing is entered of them until a snapshot of that
-    version or a higher one comes.
-    """
-
-    ids: Mapping[str, str | None] = field(default_factory=dict)
-    forks: Collection[ForkKey] = ()
-    heals_from: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Reached:
-    """How far the entries of a note go without a hole: the version that its folded document has.
-
-    `beyond`: the runs of versions behind the first hole, in order, each as its first and its last version. Runs need
-    no more memory for a long history than for a short one.
-    """
-
-    version: int = 0
-    beyond: list[tuple[int, int]] = field(default_factory=list)
-
-    def enter(self, first: int, last: int) -> None:
-        """Add the versions from `first` to `last`; some of them may be there already."""
-        start = bisect_left(self.beyond, first - 1, key=itemgetter(1))
-        end = bisect_right(self.beyond, last + 1, key=itemgetter(0))
-        if touched := self.beyond[start:end]:
-            first = min(first, touched[0][0])
-            last = max(last, touched[-1][1])
-        self.beyond[start:end] = [(first, last)]
-        self._close_holes()
-
-    def enter_all(self, versions: Sequence[int]) -> None:
-        """Add versions, which are in order."""
-        if versions and versions[-1] - versions[0] == len(versions) - 1:
-            self.enter(versions[0], versions[-1])
-            return
-        for version in versions:
-            self.enter(version, version)
-
-    def jump(self, version: int) -> None:
-        """Take a snapshot: what is missing below it no longer matters."""
-        self.version = max(self.version, version)
-        self._close_holes()
-
-    def _close_holes(self) -> None:
-        while self.beyond and self.beyond[0][0] <= self.version + 1:
-            _, last = self.beyond.pop(0)
-            self.version = max(self.version, last)
 
 
 class Parked(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the stores of all read models share: waiting events and forks are kept beside the documents."""
+"""What is kept beside the documents of a folded read model: waiting events and forks."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -7,16 +7,13 @@ from time import monotonic
 from typing import Any, Final
 
 from notes_query.mongo.database import Database
-from notes_query.mongo.driver import driver_errors, entry_pages, insert_missing
-from notes_query.projecting.pending import Fork, ForkKey, stops_of
-from notes_query.projections.history import SNAPSHOT
+from notes_query.mongo.driver import driver_errors, insert_missing
+from notes_query.projecting.pending import Fork, ForkKey
 from notes_query.projections.read_model import RecordedEvent, parked_of
 
 DROPPED: Final = "dropped_forks"
 OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
 """The kinds of forks. `dropped` ones stop a note as others do, but are neither shown nor counted."""
-SNAPSHOT_OF_ENTRY: Final = "snapshot"
-"""The kind of a snapshot that heals a note though the event of its version has the entry."""
 FORK_FIELDS: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
 FEW: Final = 100
 """Waiting events and forks of a read model up to which all are read, instead of those of a batch's notes."""
@@ -87,55 +84,6 @@ def places_by_note(forks: Iterable[dict[str, Any]]) -> dict[str, dict[tuple[int,
     return found
 
 
-def snapshot_document(snapshot: RecordedEvent) -> dict[str, Any]:
-    """Return the document of a snapshot that is kept beside the entries."""
-    note_id, version, kind = snapshot.note_id, snapshot.version, SNAPSHOT_OF_ENTRY
-    return {"_id": f"{note_id}:{kind}:{version}", "kind": kind, "note_id": note_id, "version": version}
-
-
-async def snapshots_in(
-    database: Database, collection: str, note_ids: Collection[str], from_version: int = 1
-) -> dict[str, int]:
-    """Return the highest snapshot at or above a version that was taken of each of these notes, if there is any.
-
-    The index does not have the type: all these entries are read. Raises StoreUnavailable.
-    """
-    if_snapshot = {"$cond": [{"$eq": ["$type", SNAPSHOT]}, "$version", None]}
-    kept = {"kind": SNAPSHOT_OF_ENTRY, "note_id": {"$in": list(note_ids)}, "version": {"$gte": from_version}}
-    highest = {"$group": {"_id": "$note_id", "entries": {"$sum": 0}, "snapshot": {"$max": "$version"}}}
-    kept_beside = {"$unionWith": {"coll": parked_of(collection), "pipeline": [{"$match": kept}, highest]}}
-    fields = {"snapshot": {"$max": if_snapshot}}
-    snapshots: dict[str, int] = {}
-    with driver_errors():
-        async with database.session() as session:
-            async for page in entry_pages(database[collection], note_ids, from_version, fields, session, kept_beside):
-                for row in page:
-                    if row["snapshot"] is not None:
-                        snapshots[row["_id"]] = max(row["snapshot"], snapshots.get(row["_id"], 0))
-    return snapshots
-
-
-async def stopped_by(
-    database: Database, collection: str, forks: Mapping[str, Mapping[tuple[int, str], int]]
-) -> dict[str, int]:
-    """Return the notes that these forks stop, and from which version on a snapshot heals them; see `stops_of`.
-
-    Raises StoreUnavailable.
-    """
-    if not forks:
-        return {}
-    heals_from = stops_of(forks, {})
-    return stops_of(forks, await snapshots_in(database, collection, forks, min(heals_from.values())))
-
-
-async def stopped_in(database: Database, collection: str, note_ids: Collection[str]) -> set[str]:
-    """Return those of these notes of which no entry is made there any more. Raises StoreUnavailable."""
-    with driver_errors():
-        wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
-        forks = places_by_note(await database[parked_of(collection)].find(wanted, FORK_FIELDS).to_list(None))
-    return set(await stopped_by(database, collection, forks))
-
-
 def next_notes(kind: str, after: str, limit: int) -> list[dict[str, Any]]:
     """Return the aggregation of the next notes, by id, that have something of a kind, and the `first` version of it.
 
@@ -151,7 +99,7 @@ def next_notes(kind: str, after: str, limit: int) -> list[dict[str, Any]]:
 
 
 class ReadModelStore:
-    """The projector's store of one read model in one build: the documents, and a collection beside them.
+    """The projector's store of one folded read model in one build: the documents, and a collection beside them.
 
     Every method raises StoreUnavailable.
     """

@@ -3,11 +3,8 @@
 from datetime import datetime
 from typing import Any, Final, NotRequired, TypedDict
 
-from notes_contracts import EVENTS, NoteSnapshotted, cut_to_milliseconds, parse_id, parse_time
+from notes_contracts import cut_to_milliseconds, parse_id, parse_time
 from notes_query.projections.read_model import ASCENDING, Index, ReadModel, RecordedEvent, entry_id
-
-SNAPSHOT: Final = next(name for name, model in EVENTS.items() if model is NoteSnapshotted)
-"""The type of an entry that marks a jump."""
 
 
 class HistoryDocument(TypedDict):

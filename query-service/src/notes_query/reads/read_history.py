@@ -88,28 +88,29 @@ class ReadHistory:
     async def __call__(self, note_id: str, query: HistoryQuery, reached: bool | None) -> History:  # noqa: FBT001 - as Waited has it
         """Return a page of entries. Raises StoreUnavailable, Building.
 
+        No entry is above the version of the note: events behind a gap or a fork have entries already.
         `reached`: whether what a command did is here, None if the reader has not waited for a command.
         """
         answer = await self._get_note(note_id, reached=reached)
         if answer.note is None or answer.note["status"] == "deleted":
             return History(answer, (), None)
-        limit = query.limit
-        entries = await self.entries(note_id, query.after_version, limit + 1, waited=reached is not None)
+        limit, version = query.limit, answer.note["version"]
+        entries = await self.entries(note_id, query.after_version, version, limit + 1, waited=reached is not None)
         following = entries[limit - 1]["version"] if len(entries) > limit else None
         return History(answer, entries[:limit], following)
 
-    async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:
-        """Return at most `limit` entries above that version, in order."""
-        history = self._served[waited]["history"]
-        found: list[View] = await in_time(
-            entries_query(history, note_id, after_version, limit).to_list(None), self._timeout_s
-        )
+    async def entries(
+        self, note_id: str, after_version: int, up_to: int, limit: int, *, waited: bool = False
+    ) -> list[View]:
+        """Return at most `limit` entries above the first version and up to the second one, in order."""
+        cursor = entries_query(self._served[waited]["history"], note_id, after_version, up_to, limit)
+        found: list[View] = await in_time(cursor.to_list(None), self._timeout_s)
         return found
 
 
-def entries_query(history: Any, note_id: str, after_version: int, limit: int) -> Any:
+def entries_query(history: Any, note_id: str, after_version: int, up_to: int, limit: int) -> Any:
     """Return the cursor of a page of entries."""
-    query = {"note_id": note_id, "version": {"$gt": after_version}}
+    query = {"note_id": note_id, "version": {"$gt": after_version, "$lte": up_to}}
     return history.find(query, _ENTRY, sort=[("version", 1)], limit=limit, batch_size=limit)
 
 

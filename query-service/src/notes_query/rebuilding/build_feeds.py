@@ -10,7 +10,6 @@ import structlog
 from notes_chassis.health import Health
 from notes_chassis.process import Step
 from notes_query.errors import NotesQueryError
-from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
@@ -32,8 +31,8 @@ class Feeding(Protocol):
     """Which one, as it was looked at last."""
 
     @property
-    def folds(self) -> Sequence[FoldReadModel | EnterReadModel]:
-        """Its read models."""
+    def folds(self) -> Sequence[FoldReadModel]:
+        """Its folded read models."""
 
     async def run(self) -> None:
         """Consume until cancelled."""
@@ -73,8 +72,8 @@ class BuildFeeds:
         """The builds that are fed here."""
         return sorted(self._fed)
 
-    def folds(self) -> list[FoldReadModel | EnterReadModel]:
-        """Return the read models of what is fed here."""
+    def folds(self) -> list[FoldReadModel]:
+        """Return the folded read models of what is fed here."""
         return [fold for feeding, _ in self._fed.values() for fold in feeding.folds]
 
     def serving(self, read_model: str) -> Feeding | None:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count, takewhile
 from typing import Any
 
-from notes_query.projecting.enter_batch import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
-from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, Reached, stops_of
-from notes_query.projections.read_model import Entry, Evolve, ReadModel, RecordedEvent, entry_id, note_of
+from notes_query.projecting.pending import Pending, stops_of
+from notes_query.projections.read_model import Entry, Evolve, ReadModel, RecordedEvent, entry_id
 
 Suspects = Mapping[str, Mapping[str, Any] | None]
 """Documents by id that seem to differ, as they are stored."""
@@ -70,37 +69,25 @@ class FoldedDocuments:
 
 
 class Entries:
-    """One document an event, by id; none waits for another."""
+    """One document an event, by id; none waits for another, and the first event of a version wins."""
 
     def __init__(self, entry: Entry) -> None:
         self.documents: dict[str, Any] = {}
         self.waiting: dict[str, dict[int, RecordedEvent]] = {}
         self._entry = entry
-        self._forks: set[ForkKey] = set()
-        self._stops: dict[str, int] = {}
-        self._reached: dict[str, Reached] = {}
 
     def is_in(self, suspects: Suspects, _stored_to: int) -> Callable[[RecordedEvent], bool]:
-        """Return what says whether an event may have to do with one of these documents.
-
-        All events of their notes: a fork before an entry decides about it, and what comes after it changes nothing.
-        """
-        notes = set(map(note_of, suspects))
-        return lambda event: event.note_id in notes
+        """Return what says whether an event may have made one of these documents."""
+        return lambda event: entry_id(event) in suspects
 
     def take(self, events: Sequence[RecordedEvent]) -> None:
         """Take the next events; what was taken before changes nothing."""
-        ids = {at: self.documents[at]["event_id"] for one in events if (at := entry_id(one)) in self.documents}
-        self._reached |= {one.note_id: Reached() for one in events if one.note_id not in self._reached}
-        found = enter_batch(events, EntriesKnown(ids, self._forks, self._stops), self._reached, self._entry)
-        self._stops = found.heals_from
-        for document in found.entries:
-            self.documents[document["_id"]] = document
-        self._forks |= {fork.event.identity for fork in found.forks}
+        for document in map(self._entry, events):
+            self.documents.setdefault(document["_id"], document)
 
     def stopped(self) -> list[str]:
-        """Return the notes of which nothing more is entered: they have an event of another history."""
-        return list(self._stops)
+        """Return nothing: the notes are what a fork stops."""
+        return []
 
 
 def make_expected(read_model: ReadModel) -> FoldedDocuments | Entries:

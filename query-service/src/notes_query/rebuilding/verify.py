@@ -124,11 +124,9 @@ class _Verification:
         """Look at the other documents: events have made them meanwhile, or none has."""
         ids = [id_ async for chunk in self.verify.stored.ids(self.collection) for id_ in chunk if id_ not in seen]
         expected = make_expected(self.read_model)
-        # From the beginning: an entry may be of a note that has others, and be there because of them.
-        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids, self.beginnings)
+        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids, self.stored_to)
         self.report.documents += sum(id_ in expected.documents for id_ in ids)
-        notes = set(map(note_of, ids))  # of these more is known now: a snapshot may have come
-        self.report.stopped = [*expected.stopped(), *(one for one in self.report.stopped if one not in notes)]
+        self.report.stopped += expected.stopped()
 
     async def _settle(
         self, expected: Expected, partitions: Collection[int], ids: Sequence[str], taken_to: Mapping[int, int]

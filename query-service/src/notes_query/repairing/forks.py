@@ -10,8 +10,8 @@ from pymongo import UpdateOne
 from notes_contracts.ids import Id
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import bulk_write, driver_errors
-from notes_query.projecting.pending import is_stopped, stops_of
-from notes_query.projecting.read_model_store import DROPPED, OF_FORKS, places, snapshots_in
+from notes_query.projecting.pending import is_stopped
+from notes_query.projecting.read_model_store import DROPPED, OF_FORKS, places
 from notes_query.projections.read_model import parked_of
 from notes_query.repairing.missing_versions import Moment
 
@@ -49,15 +49,16 @@ class Dropped(NamedTuple):
 
 
 class Forks:
-    """The forks in these collections of documents. `of_entries`: those with one for each event.
+    """The forks in these collections of folded documents. Raises StoreUnavailable.
 
-    Raises StoreUnavailable.
+    `left`: collections beside which the release before has kept forks as well. Should it come back, what is dropped
+    here must not show and stop there.
     """
 
-    def __init__(self, database: Database, collections: Sequence[str], of_entries: Collection[str] = ()) -> None:
+    def __init__(self, database: Database, collections: Sequence[str], left: Sequence[str] = ()) -> None:
         self._database = database
         self._collections = collections
-        self._of_entries = of_entries
+        self._dropped_in = [*collections, *left]
 
     async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[Fork]:
         """Return forks, the oldest first: all, those of one note, or those with these ids."""
@@ -106,9 +107,6 @@ class Forks:
     async def _stopped(self, name: str, forks: Collection[Mapping[str, Any]]) -> set[str]:
         """Return the ids of those that stop their note there."""
         notes = list({one["note_id"] for one in forks})
-        if name in self._of_entries:
-            snapshots = await snapshots_in(self._database, name, notes)
-            return {one["_id"] for one in forks if stops_of({one["note_id"]: places([dict(one)])}, snapshots)}
         with driver_errors():
             fields = {"version": 1, "snapshot": 1}
             found = await self._database[name].find({"_id": {"$in": notes}}, fields).to_list(None)
@@ -134,7 +132,7 @@ class Forks:
         The decision comes first: it counts, whatever is still kept.
         """
         await self._decide(ids, now, disregard=False)
-        for name in self._collections:
+        for name in self._dropped_in:
             wanted = {"kind": "fork", "_id": {"$in": list(ids)}}
             with driver_errors():
                 await self._database[parked_of(name)].update_many(wanted, {"$set": {"kind": "dropped"}})
@@ -142,7 +140,7 @@ class Forks:
     async def _disregard(self, ids: Collection[str], now: datetime) -> None:
         """Keep these no longer, and let them count for nothing, in builds to come too."""
         await self._decide(ids, now, disregard=True)
-        for name in self._collections:
+        for name in self._dropped_in:
             with driver_errors():
                 await self._database[parked_of(name)].delete_many(OF_FORKS | {"_id": {"$in": list(ids)}})
 

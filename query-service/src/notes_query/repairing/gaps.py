@@ -1,16 +1,14 @@
 """Notes of which a version is missing, or has come twice and differently."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from notes_contracts.ids import Id
-from notes_query.errors import Building
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import driver_errors
-from notes_query.projecting.read_model_store import next_notes, stopped_in
+from notes_query.projecting.read_model_store import next_notes
 from notes_query.projections.read_model import Serving, parked_of
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions, Moment
 
@@ -23,7 +21,6 @@ _COUNTED: Final = {
     "forks": {"$sum": {"$cond": [_IS_FORK, 1, 0]}},
     "since": {"$min": "$parked_at"},
     "heals_at": {"$max": {"$cond": [_IS_FORK, _ABOVE_FORK, 0]}},
-    "of_entries": {"$sum": {"$cond": [{"$eq": ["$kind", "of entries"]}, 1, 0]}},
 }
 _FIELDS: Final = {"_id": 0, "note_id": 1, "kind": 1, "version": 1, "at": 1, "parked_at": 1}
 
@@ -32,7 +29,6 @@ class Waiting(NamedTuple):
     """What is kept beside a note: how many events wait, how many forks there are, and since when.
 
     `heals_at`: of which version a snapshot has to be, at least, for folding to go on behind its forks; 0 without any.
-    `of_entries`: how many forks read models with one document for each event have, which may have found others.
     """
 
     note_id: str
@@ -40,7 +36,6 @@ class Waiting(NamedTuple):
     forks: int
     since: datetime
     heals_at: int = 0
-    of_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +44,7 @@ class Gap:
 
     `version`: what its document holds, 0 without one. `missing`: the first version that is not there, null if there are
     forks only. `waiting`: events behind it. `awaited`: the last version that an outcome has announced, if it did not
-    come. `stopped`: folding, or the history, goes on with a snapshot above the forks alone. `read_model`: the build
-    whose document it is.
+    come. `stopped`: folding goes on only with a snapshot above the forks. `read_model`: the build whose document it is.
     """
 
     note_id: Id
@@ -69,14 +63,12 @@ def gaps_of(
     missing: Iterable[MissingVersion],
     versions: Mapping[str, int],
     snapshots: Mapping[str, int] | None = None,
-    stopped: Collection[str] = (),
     *,
     read_model: str,
 ) -> list[Gap]:
     """Return what is told of each note of a read model, together.
 
-    `versions`: those of the documents; `snapshots`: those of the last snapshots that were taken. `stopped`: notes that
-    a read model with one document for each event goes no further with.
+    `versions`: those of the documents; `snapshots`: those of the last snapshots that were taken.
     """
     beside = {one.note_id: one for one in waiting}
     announced = {one.note_id: one for one in missing if one.version > versions.get(one.note_id, 0)}
@@ -87,8 +79,8 @@ def gaps_of(
         since = [one.since for one in (kept, late) if one is not None]
         awaited = None if late is None else late.version
         first = version + 1 if events or awaited is not None else None
-        forks, heals_at = (0, 0) if kept is None else (max(kept.forks, kept.of_entries), kept.heals_at)
-        stops = (snapshots or {}).get(note_id, 0) < heals_at or note_id in stopped
+        forks, heals_at = (0, 0) if kept is None else (kept.forks, kept.heals_at)
+        stops = (snapshots or {}).get(note_id, 0) < heals_at
         found.append(Gap(note_id, version, first, events, awaited, forks, min(since), stops, read_model))
     return found
 
@@ -100,21 +92,18 @@ async def _none() -> Sequence[str]:
 class Gaps:
     """The gaps of the note documents that readers get, and of others. Raises StoreUnavailable, Building.
 
-    `of_entries`: read models with one document for each event, whose forks count as well: an entry that came ahead of
-    its turn may be what a later event is a fork of. `others` returns collections of other folded documents: what waits
-    there is told of notes of which nothing is missing in the first.
+    `others` returns collections of other folded documents: what waits there is told of notes of which nothing is
+    missing in the first.
     """
 
     def __init__(
         self,
         database: Database,
         serving: Serving,
-        of_entries: Sequence[str] = (),
         others: Callable[[], Awaitable[Sequence[str]]] = _none,
     ) -> None:
         self._database = database
         self._serving = serving
-        self._names = of_entries
         self._others = others
         self._missing = MissingVersions(database)
 
@@ -145,19 +134,11 @@ class Gaps:
         served = self._serving.collection("notes")
         return served, [name for name in await self._others() if name != served]
 
-    def _entries(self) -> list[str]:
-        """Return the collections of those that are served: what is built has time until then."""
-        found = []
-        for name in self._names:
-            with suppress(Building):
-                found.append(self._serving.collection(name))
-        return found
-
     async def _kept(
         self, served: str, others: Sequence[str], notes: Callable[[str], list[dict[str, Any]]]
     ) -> list[str]:
         """Return ids of notes beside which something is kept; `notes` is the aggregation of those with a kind of it."""
-        also = [*(("fork", name) for name in (served, *self._entries())), *(("gap", name) for name in others)]
+        also = [("fork", served), *(("gap", name) for name in others)]
         beside = ({"$unionWith": {"coll": parked_of(name), "pipeline": notes(kind)}} for kind, name in also)
         with driver_errors():
             return [item["_id"] async for item in self._database[parked_of(served)].aggregate([*notes("gap"), *beside])]
@@ -167,7 +148,7 @@ class Gaps:
         if not ids:
             return []
         missing = await self._missing.of(ids)
-        found = await self._gaps_in(served, ids, ("gap", "fork"), missing, self._entries())
+        found = await self._gaps_in(served, ids, ("gap", "fork"), missing)
         for name in others:
             if left := set(ids).difference(one.note_id for one in found if one.missing is not None):
                 found += await self._gaps_in(name, left)
@@ -179,18 +160,11 @@ class Gaps:
         ids: Collection[str],
         kinds: Sequence[str] = ("gap",),
         missing: Sequence[MissingVersion] = (),
-        entries: Sequence[str] = (),
     ) -> list[Gap]:
         # The kinds by name: the index begins with them, and holds all that is asked for. That is named as well: not
         # to read what waits, which can be large.
         these = {"note_id": {"$in": list(ids)}}
-        forks = [{"$match": {"kind": "fork"} | these}, {"$project": _FIELDS | {"kind": {"$literal": "of entries"}}}]
-        steps = [
-            {"$match": {"kind": {"$in": kinds}} | these},
-            {"$project": _FIELDS},
-            *({"$unionWith": {"coll": parked_of(name), "pipeline": forks}} for name in entries),
-            {"$group": _COUNTED},
-        ]
+        steps = [{"$match": {"kind": {"$in": kinds}} | these}, {"$project": _FIELDS}, {"$group": _COUNTED}]
         fields = {"version": 1, "snapshot": 1}
         with driver_errors():
             kept = await self._database[parked_of(collection)].aggregate(steps).to_list(None)
@@ -198,8 +172,4 @@ class Gaps:
         beside = [Waiting(item.pop("_id"), **item) for item in kept]
         versions = {item["_id"]: item["version"] for item in documents}
         snapshots = {item["_id"]: item.get("snapshot", 0) for item in documents}
-        stopped = set[str]()
-        if forked := [one.note_id for one in beside if one.of_entries]:
-            for name in entries:
-                stopped |= await stopped_in(self._database, name, forked)
-        return gaps_of(beside, missing, versions, snapshots, stopped, read_model=collection)
+        return gaps_of(beside, missing, versions, snapshots, read_model=collection)
