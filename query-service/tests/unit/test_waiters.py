@@ -4,7 +4,6 @@ import time
 import pytest
 from query_support.waiting import waits
 
-from notes_chassis.kafka.pacing import GATHER_MS
 from notes_query.composition.projector import patience_of
 from notes_query.projecting.waiters import WANTED_S, Waiters
 
@@ -83,11 +82,11 @@ def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they
     waiters = Waiters()
     patience, served_at_once = patience_of(250, [Waiters(), waiters]), patience_of(0)
     assert (patience(0.004), patience(1.0)) == (250, 250)
-    assert (served_at_once(0.004), served_at_once(1.0)) == (GATHER_MS, 0)
+    assert (served_at_once(0.004), served_at_once(1.0)) == (12, 0)
 
     async def read(_: str) -> bool:
         monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: float("inf"))
-        assert (patience(0.004), patience(1.0)) == (GATHER_MS, 0), "however long it waits"
+        assert (patience(0.004), patience(1.0)) == (12, 0), "however long it waits"
         monkeypatch.undo()
         return True
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-GATHER_MS: Final = 12
-"""How long records that come close together wait for more of them at most: somebody may wait for their effect."""
 GATHERED: Final = 3
 """Records that are waited for. Three save most of what can be saved; with more, the first one waits longer."""
+CLOSE_MS: Final = 6
+"""Records that are farther apart wait for no others: somebody may wait for their effect."""
 _WEIGHT: Final = 0.25
 """Weight of the last batch in the moving average of the time between records."""
 _APART_S: Final = 0.1
@@ -48,11 +48,9 @@ def impatient(_: float) -> int:
 
 
 def gathering(apart_s: float) -> int:
-    """Let records wait until there are GATHERED of them, if two more come within GATHER_MS."""
+    """Let records wait until there are GATHERED of them, if they come close together."""
     apart_ms = apart_s * 1000
-    if 2 * apart_ms > GATHER_MS:
-        return 0
-    return min(GATHER_MS, round(GATHERED * apart_ms))
+    return round(GATHERED * apart_ms) if apart_ms <= CLOSE_MS else 0
 
 
 @dataclass(slots=True)
