@@ -20,7 +20,9 @@ def paced(apart_s: float, fetches: int, at_once: int = 1) -> tuple[Pace, float]:
 
 @pytest.mark.parametrize(("per_s", "gathered"), [(20, 0), (100, 0), (150, 0), (200, 15), (500, 6), (1500, 2)])
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_records_wait_until_there_are_three_where_they_come_close_together(per_s: int, at_once: int, gathered: int) -> None:
+def test_records_wait_until_there_are_three_where_they_come_close_together(
+    per_s: int, at_once: int, gathered: int
+) -> None:
     pace, now = paced(1 / per_s, 40, at_once)
     assert gathering(pace.apart_s(now)) == gathered
     assert impatient(pace.apart_s(now)) == 0
