@@ -107,3 +107,17 @@ async def test_what_was_parked_here_is_known_at_once_and_after_a_change_of_parti
     here.store.forget()
     await here(samples.updated(version=4))
     assert await stored() == (5, False)
+
+
+async def test_what_waited_when_a_snapshot_jumped_over_it_is_told_from_another_history(
+    here: Projector, stored: Any, samples: Samples
+):
+    await here(samples.created())
+    await here(samples.updated(version=4), samples.updated(version=5))
+    await here(samples.snapshotted(version=6))
+    assert await stored() == (6, False)
+
+    assert (await here(samples.updated(version=4))).ignored == 1
+    counts = await here(samples.updated(version=5), samples.updated(version=7), name="another")
+    assert (counts.forked, counts.parked) == (1, 1)
+    assert await stored() == (6, True)

@@ -10,23 +10,20 @@ from query_support.fixtures import Samples
 from notes_query.commands import parse
 from notes_query.commands.gaps import drop_forks, list_forks
 from notes_query.mongo.database import Database
-from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.pending import Fork
-from notes_query.projecting.read_model_store import fork_document
-from notes_query.projections.history import entry
 from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MissingVersions
 
-NOTES, HISTORY, OTHER = "notes_v2_1", "history_v1_1", "notes_v2_2"
+NOTES, OTHER = "notes_v2_1", "notes_v2_2"
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
 def gaps(database: Database) -> Gaps:
-    return Gaps(database, FixedServing({"notes": NOTES, "history": HISTORY}))
+    return Gaps(database, FixedServing({"notes": NOTES}))
 
 
 async def kept_at(database: Database, collection: str, note: str, at: Any) -> None:
@@ -146,29 +143,3 @@ async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_ma
 
     assert [(one.read_models, one.stopped, one.since) for one in both] == [(names, True, samples.start)] * 2
     assert [first] == await forks.find(1, first.note_id) == both[:1]
-
-
-async def test_what_the_release_before_has_kept_beside_entries_is_neither_shown_nor_stops_anything(
-    database: Database, samples: Samples, gaps: Gaps
-):
-    """Forks, and snapshots that healed a note. Should it come back, what a person has decided counts there too."""
-    note, kept = samples.note, database[f"{HISTORY}_parked"]
-    fork, alone = (samples.event(samples.updated(version=at), name="another") for at in (2, 5))
-    left = [fork_document(Fork(event, 5)) for event in (fork, alone)]
-    left.append({"_id": f"{note}:snapshot:3", "kind": "snapshot", "note_id": note, "version": 3})
-    await kept.insert_many(left)
-    folded = samples.document(samples.created(), samples.updated())
-    await FoldStore(database, NOTES).write(Writes(inserts=[folded], forks=[Fork(fork, 2)]))
-    enter = EnterReadModel("history", entry, EntryStore(database, HISTORY))
-    assert (await enter([samples.event(samples.updated(version=at)) for at in (2, 5, 6)])).applied == 3
-    forks = Forks(database, [NOTES], [HISTORY])
-
-    (gap,), (found,) = await gaps.find(5), await forks.find(5)
-
-    assert (gap.forks, found.read_models, await forks.ids()) == (1, (NOTES,), [found.id])
-
-    async def heal(_: Any) -> None:
-        pass
-
-    await forks.drop([found], heal, samples.start, force=True)
-    assert await kept.distinct("_id") == sorted(one["_id"] for one in left[1:])

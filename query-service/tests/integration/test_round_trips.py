@@ -102,7 +102,7 @@ async def test_a_batch_of_events_is_one_command_for_a_read_model_of_entries(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Samples
 ) -> None:
     dead_letters, store = MemoryDeadLetters(), EntryStore(database, "history_v1_1")
-    project = ProjectEvents([EnterReadModel("history", entry, store)], dead_letters, clock)
+    project = ProjectEvents([EnterReadModel(entry, store)], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     await project([samples.record(samples.created(note)) for note in notes])
     await project([samples.record(samples.updated(note, at)) for note in notes for at in (2, 3, 5)])
@@ -125,7 +125,7 @@ async def test_a_batch_crosses_to_the_drivers_threads_once_for_each_command(
 ) -> None:
     dead_letters = MemoryDeadLetters()
     fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), dead_letters, clock)
-    enter = EnterReadModel("history", entry, EntryStore(database, "history_v1_1"))
+    enter = EnterReadModel(entry, EntryStore(database, "history_v1_1"))
     project = ProjectEvents([fold, enter], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     hops.clear()

@@ -26,6 +26,8 @@ class MemoryFolds:
         looked_for = set(note_ids).difference(unseen)
         documents = {id_: deepcopy(self.documents[id_]) for id_ in looked_for if id_ in self.documents}
         received = {(event.note_id, event.version) for event in events}
+        jumped = {event.note_id for event in events if event.is_snapshot}
+        received |= {one for one in self.waiting_events if one[0] in jumped}
         pending = {note_id: self._pending(note_id, received) for note_id in note_ids}
         return documents, {note_id: one for note_id, one in pending.items() if one != Pending()}
 

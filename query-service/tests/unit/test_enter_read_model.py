@@ -26,7 +26,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def enter(store: MemoryHistory, told: list[str]) -> EnterReadModel:
-    return EnterReadModel("history", entry, store, lambda entries: told.extend(one["_id"] for one in entries))
+    return EnterReadModel(entry, store, lambda entries: told.extend(one["_id"] for one in entries))
 
 
 def versions(samples: Samples, *wanted: int) -> list[Any]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from query_support.fixtures import Samples
 
 from notes_contracts import snapshot_id
@@ -130,6 +131,24 @@ def test_a_jump_over_many_versions_keeps_the_ids_before_it_and_not_its_length(sa
     events = [*versions(samples, 70, 3), fork_of(samples, 70), fork_of(samples, 3), fork_of(samples, 80)]
     found = module.fold_batch({samples.note: document}, {}, events, evolve, blocks)
     assert (found.counts.ignored, found.counts.forked) == (3, 2)
+
+
+@pytest.mark.parametrize(("before", "waits", "to"), [(5, (7, 8), 8), (0, (2, 3), 4), (60, (62, 70, 140, 199), 200)])
+@pytest.mark.parametrize("together", [True, False])
+def test_an_event_that_waited_is_known_after_a_snapshot_has_jumped_over_it(
+    samples: Samples, before: int, waits: tuple[int, ...], to: int, *, together: bool
+):
+    documents = at(samples, before) if before else {}
+    jump = samples.event(samples.snapshotted(version=to))
+    waiting = {} if together else stored(samples, *waits)
+    writes = fold_batch(documents, waiting, [*(versions(samples, *waits) if together else ()), jump])
+
+    (document,) = [*writes.inserts, *writes.replaces]
+    blocks = {(note, number): ids for note, number, ids in writes.blocks}
+    held = [1, before] if before else []
+    repeats, forks = versions(samples, *held, *waits), [fork_of(samples, version) for version in (*held, *waits)]
+    found = module.fold_batch({samples.note: document}, {}, [*repeats, *forks], evolve, blocks)
+    assert (found.counts.ignored, found.counts.forked) == (len(repeats), len(forks))
 
 
 def test_a_document_of_an_earlier_release_knows_its_last_event_and_learns_the_next_ones(samples: Samples):

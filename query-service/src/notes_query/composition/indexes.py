@@ -74,7 +74,8 @@ async def create_build_indexes(database: Database, collections: Mapping[str, Rea
         for name, read_model in collections.items():
             if read_model.indexes:
                 await database[name].create_indexes([_model(index) for index in read_model.indexes])
-            await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
+            if read_model.evolve is not None:
+                await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
 
 
 def _model(index: Index) -> IndexModel:

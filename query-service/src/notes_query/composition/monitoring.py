@@ -128,8 +128,7 @@ async def forks_of(shared: Shared) -> Forks:
     """Return the forks of everything that is fed now."""
     fed = await _fed(shared)
     folded = [one.collection(name) for one in fed for name in one.versions if name not in shared.of_entries]
-    entries = [one.collection(name) for one in fed for name in one.versions if name in shared.of_entries]
-    return Forks(shared.database, folded, entries)
+    return Forks(shared.database, folded)
 
 
 async def redrive_of(shared: Shared) -> Redrive:

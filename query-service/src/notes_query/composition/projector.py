@@ -76,7 +76,7 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
                 waiters.wake(note_of(document["_id"]), level_of(document), document if whole else None)
 
     if read_model.entry is not None:
-        return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection), stored)
+        return EnterReadModel(read_model.entry, EntryStore(shared.database, collection), stored)
     if read_model.evolve is None:
         raise TypeError(f"the read model {name} has neither evolve nor entry")
     store = FoldStore(shared.database, collection)

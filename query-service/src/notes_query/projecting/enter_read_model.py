@@ -43,12 +43,10 @@ class EnterReadModel:
 
     def __init__(
         self,
-        name: str,
         entry: Entry,
         store: EntryStore,
         stored: Callable[[Sequence[Mapping[str, Any]]], None] = lambda _: None,
     ) -> None:
-        self.name = name
         self._entry = entry
         self._store = store
         self._stored = stored

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from notes_query.projecting.counts import Counts, add_counts
 from notes_query.projecting.pending import Blocks, Fork, Pending, is_stopped
-from notes_query.projections.folding import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
+from notes_query.projections.folding import UNKNOWN, block_of, blocks_left, filled, id_at, id_in, ids_of, packed, shed
 from notes_query.projections.read_model import Evolve, Folded, RecordedEvent
 
 MAX_WAITING: Final = 1_000
@@ -150,10 +150,15 @@ class _Note:
         if snapshot.version <= self.version:
             self.counts.ignored += 1
             return
-        if self.document is not None and block_of(snapshot.version) != block_of(self.version):
-            blocks = blocks_of(ids_of(self.document), self.version)
-            self.writes.blocks += [(snapshot.note_id, number, ids) for number, ids in blocks]
+        # The events that waited are dropped. Their ids stay, to tell a repeat from an event of another history.
+        waits = {**self.pending.ids, **{version: event.id for version, event in self.parks.items()}}
+        waited = {version: id_ for version, id_ in waits.items() if self.version < version <= snapshot.version}
+        ids = b"" if self.document is None else ids_of(self.document)
+        blocks = blocks_left(ids, self.version, snapshot.version, waited)
+        self.writes.blocks += [(snapshot.note_id, number, block) for number, block in blocks]
         self._apply(snapshot)
+        if self.document is not None and waited:
+            self.document["ids"] = filled(self.document["ids"], self.version, waited)
         self.parks = {version: event for version, event in self.parks.items() if version > self.version}
         self._apply_parked()
 

@@ -82,19 +82,6 @@ class FoldStore(ReadModelStore):
             pending[item["_id"]] = Pending(item["events"], first, last, ids, places(item["forks"]))
         return pending
 
-    async def _ids_of_waiting(
-        self, note_ids: Collection[str], events: Sequence[RecordedEvent]
-    ) -> dict[str, dict[int, str]]:
-        """Return the ids of these notes' waiting events, of the versions that `events` have, by note and version."""
-        wanted = [entry_key(event.note_id, event.version) for event in events if event.note_id in note_ids]
-        found: dict[str, dict[int, str]] = {}
-        if wanted:
-            fields = {"_id": 0, "note_id": 1, "version": 1, "event_id": 1}
-            with driver_errors():
-                async for item in self._parked.find({"_id": {"$in": wanted}}, fields):
-                    found.setdefault(item["note_id"], {})[item["version"]] = item["event_id"]
-        return found
-
     async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
         """Return the ids of older versions, by note and number of the block; what is not known is left out."""
         ids = {_block_id(note_id, number): (note_id, number) for note_id, number in wanted}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import driver_errors, insert_missing
 from notes_query.projecting.pending import Fork, ForkKey
-from notes_query.projections.read_model import RecordedEvent, parked_of
+from notes_query.projections.read_model import RecordedEvent, entry_key, parked_of
 
 DROPPED: Final = "dropped_forks"
 OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
@@ -21,6 +21,8 @@ MANY_S: Final = 60.0
 """Seconds after which the store checks again whether there are few."""
 KNOWN_S: Final = 5.0
 """Seconds for which all that was read counts. Meanwhile only a redrive in another process adds to it."""
+JUMPED: Final = 20_000
+"""Ids of waiting events that are read for the snapshots of one batch."""
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
 _BY_NOTE: Final = {
@@ -154,6 +156,28 @@ class ReadModelStore:
                 found: list[dict[str, Any]] = await self._parked.aggregate([*steps, _BY_NOTE], session=session).to_list(
                     None
                 )
+        return found
+
+    async def _ids_of_waiting(
+        self, note_ids: Collection[str], events: Sequence[RecordedEvent]
+    ) -> dict[str, dict[int, str]]:
+        """Return the ids of waiting events of these notes, by note and version.
+
+        They are those of the versions that `events` have. Of notes that have a snapshot among the events they are all:
+        it jumps over them. Beyond JUMPED of them none is known.
+        """
+        of_these = [event for event in events if event.note_id in note_ids]
+        wanted = [entry_key(event.note_id, event.version) for event in of_these if not event.is_snapshot]
+        jumped = list({event.note_id for event in of_these if event.is_snapshot})
+        found: dict[str, dict[int, str]] = {}
+        if of_these:
+            these: dict[str, Any] = {"_id": {"$in": wanted}}
+            if jumped:
+                these = {"$or": [these, {"kind": "gap", "note_id": {"$in": jumped}}]}
+            fields = {"_id": 0, "note_id": 1, "version": 1, "event_id": 1}
+            with driver_errors():
+                async for item in self._parked.find(these, fields, limit=len(wanted) + JUMPED):
+                    found.setdefault(item["note_id"], {})[item["version"]] = item["event_id"]
         return found
 
     async def _keep_beside(self, documents: Sequence[Mapping[str, Any]], session: Any) -> None:

@@ -75,6 +75,30 @@ def blocks_of(ids: bytes, last: int) -> Iterator[tuple[int, bytes]]:
         yield number, ids[start : start + BLOCK * _WIDTH]
 
 
+def blocks_left(ids: bytes, last: int, version: int, waited: Mapping[int, str]) -> Iterator[tuple[int, bytes]]:
+    """Yield number and ids of the blocks that a document with version `last` leaves when it jumps to `version`.
+
+    They are those that it holds, and those of events that have `waited`, by version.
+    """
+    blocks = {number: bytearray(block) for number, block in blocks_of(ids, last)}
+    for at, id_ in waited.items():
+        block = blocks.setdefault(block_of(at), bytearray())
+        start = (at - 1) % BLOCK * _WIDTH
+        block.extend(bytes(max(0, start - len(block))))
+        block[start : start + _WIDTH] = packed(id_)
+    yield from ((number, bytes(block)) for number, block in blocks.items() if number < block_of(version))
+
+
+def filled(ids: bytes, last: int, waited: Mapping[int, str]) -> bytes:
+    """Return the ids of a document with version `last` and of events that have `waited`, as far as it holds them."""
+    known = bytearray(ids)
+    for at, id_ in waited.items():
+        start = (at - last) * _WIDTH + len(ids) - _WIDTH
+        if start >= 0:
+            known[start : start + _WIDTH] = packed(id_)
+    return bytes(known)
+
+
 def shed(ids: bytes, last: int) -> tuple[bytes, list[tuple[int, bytes]]]:
     """Return the ids that a document with version `last` keeps, and the blocks that it sheds: all but its last two."""
     if len(ids) <= BLOCK * _WIDTH:

@@ -124,17 +124,14 @@ class _Verification:
         """Look at the other documents: events have made them meanwhile, or none has."""
         ids = [id_ async for chunk in self.verify.stored.ids(self.collection) for id_ in chunk if id_ not in seen]
         expected = make_expected(self.read_model)
-        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids, self.stored_to)
+        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids)
         self.report.documents += sum(id_ in expected.documents for id_ in ids)
         self.report.stopped += expected.stopped()
 
-    async def _settle(
-        self, expected: Expected, partitions: Collection[int], ids: Sequence[str], taken_to: Mapping[int, int]
-    ) -> None:
+    async def _settle(self, expected: Expected, partitions: Collection[int], ids: Sequence[str]) -> None:
         """Look again at documents that seem to differ, with the events that have come meanwhile; report what does.
 
-        `taken_to`: where the events begin, by partition, that have not been folded yet. Not before all is stored that
-        had come at the first look: a document may say that it is older than it is.
+        Not before all is stored that had come at the first look: a document may say that it is older than it is.
         """
         suspects: Suspects = dict.fromkeys(ids)
         rounds, until, first, late = 0, monotonic() + COMMITTED_S, dict[int, int](), True
@@ -145,7 +142,7 @@ class _Verification:
             suspects = dict.fromkeys(suspects) | await self.verify.stored.load(self.collection, list(suspects))
             ends = await self.verify.topic.ends()
             for at in sorted(partitions):
-                await self._read(expected, at, range(taken_to[at], ends[at]), suspects, committed[at])
+                await self._read(expected, at, range(self.stored_to[at], ends[at]), suspects, committed[at])
             made = expected.documents
             suspects = {id_: stored for id_, stored in suspects.items() if self._differs(stored, made.get(id_))}
             first = first or ends

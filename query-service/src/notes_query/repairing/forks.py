@@ -49,16 +49,11 @@ class Dropped(NamedTuple):
 
 
 class Forks:
-    """The forks in these collections of folded documents. Raises StoreUnavailable.
+    """The forks in these collections of folded documents. Raises StoreUnavailable."""
 
-    `left`: collections beside which the release before has kept forks as well. Should it come back, what is dropped
-    here must not show and stop there.
-    """
-
-    def __init__(self, database: Database, collections: Sequence[str], left: Sequence[str] = ()) -> None:
+    def __init__(self, database: Database, collections: Sequence[str]) -> None:
         self._database = database
         self._collections = collections
-        self._dropped_in = [*collections, *left]
 
     async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[Fork]:
         """Return forks, the oldest first: all, those of one note, or those with these ids."""
@@ -132,7 +127,7 @@ class Forks:
         The decision comes first: it counts, whatever is still kept.
         """
         await self._decide(ids, now, disregard=False)
-        for name in self._dropped_in:
+        for name in self._collections:
             wanted = {"kind": "fork", "_id": {"$in": list(ids)}}
             with driver_errors():
                 await self._database[parked_of(name)].update_many(wanted, {"$set": {"kind": "dropped"}})
@@ -140,7 +135,7 @@ class Forks:
     async def _disregard(self, ids: Collection[str], now: datetime) -> None:
         """Keep these no longer, and let them count for nothing, in builds to come too."""
         await self._decide(ids, now, disregard=True)
-        for name in self._dropped_in:
+        for name in self._collections:
             with driver_errors():
                 await self._database[parked_of(name)].delete_many(OF_FORKS | {"_id": {"$in": list(ids)}})
 
