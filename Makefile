@@ -84,7 +84,7 @@ clean: ## Stop the servers; remove data, .venv, caches. What an import knows of 
 	  elif [ -n "$(wildcard .stack/state.json .stack/run/*.json .stack/*/run/*.json)" ]; then \
 	    echo "What was started may still run, and what stops it is not installed: make install, then make clean"; exit 1; fi
 	@rm -rf $(VENV) $(LOCK_TOOLS) .promtool .stack .bench .coverage dist build *.egg-info */dist */build */src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
-	@rm -rf examples/go/upstream examples/java/target examples/python/.venv examples/typescript/node_modules examples/typescript/out
+	@rm -rf examples/.built examples/go/upstream examples/java/target examples/python/.venv examples/typescript/node_modules examples/typescript/out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Test

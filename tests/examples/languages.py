@@ -1,4 +1,4 @@
-"""How the example of each language is built and run. What is built is kept for all checkouts with these sources."""
+"""How the example of each language is built and run. What is built stays until its sources change."""
 
 import hashlib
 import os
@@ -11,12 +11,8 @@ from typing import Any, Final
 
 from filelock import FileLock
 
-from tools.stack.folder import user_cache
-
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 PRODUCTS: Final = frozenset({"node_modules", "out", "target", ".venv", "upstream"})
-BUILT: Final = ".built"
-"""The file that says that all beside it has been built."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +34,23 @@ class Language:
         absent = [program for program in self.needs if shutil.which(program) is None]
         return f"{self.name}: {' and '.join(absent)} not installed, so this example is not run" if absent else None
 
-    def built(self) -> Path:
-        """Build a copy of its sources, if no checkout has built the same ones, and return the folder to run it in."""
-        place = user_cache() / f"example-{self.name}-{self.digest()[:12]}"
-        with FileLock(f"{place}.lock"):
-            if not (place / BUILT).exists():
-                shutil.rmtree(place, ignore_errors=True)
-                shutil.copytree(self.folder, place, ignore=lambda _, names: PRODUCTS.intersection(names))
+    def built(self) -> tuple[str, ...]:
+        """Build it if its sources are other than last time, and return what to run."""
+        stamp = EXAMPLES / ".built" / self.name
+        stamp.parent.mkdir(exist_ok=True)
+        with FileLock(f"{stamp}.lock"):
+            digest = self.digest()
+            if not stamp.exists() or stamp.read_text() != digest:
                 for command in self.build:
-                    options: dict[str, Any] = {"cwd": place, "env": environment()}
+                    options: dict[str, Any] = {"cwd": self.folder, "env": environment()}
                     done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
                     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
-                (place / BUILT).touch()
-        return place
+                stamp.write_text(digest)
+        return self.run
 
     def digest(self) -> str:
-        """Return the SHA-256 of its sources, and of the Python that one of them is run by."""
-        found = hashlib.sha256(f"{sys.base_prefix} {sys.version}".encode())
+        """Return the SHA-256 of its sources."""
+        found = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
             if path.is_file() and not PRODUCTS & set(path.relative_to(self.folder).parts):
                 found.update(f"{path.name}\0".encode() + path.read_bytes())

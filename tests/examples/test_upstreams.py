@@ -45,9 +45,9 @@ def commands() -> list[dict[str, Any]]:
 async def start(language: Language, settings: dict[str, str], *arguments: str) -> Process:
     if (reason := language.missing()) is not None:
         pytest.skip(reason)
-    folder = await asyncio.to_thread(language.built)
+    command = await asyncio.to_thread(language.built)
     return await asyncio.create_subprocess_exec(
-        *language.run, *arguments, cwd=folder, env=plain(**settings), stdout=PIPE, stderr=PIPE
+        *command, *arguments, cwd=language.folder, env=plain(**settings), stdout=PIPE, stderr=PIPE
     )
 
 
