@@ -33,7 +33,7 @@ class ServiceProcess:
         """Prepare a `command`, `query` or `web` service with these `NOTES_` settings; `start` runs it.
 
         `deployed`: by an interpreter of its own, whose command line and environment can be looked at. `runner`: the
-        module that runs the service's.
+        words that run the service's module.
         """
         port = any_port()
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")}

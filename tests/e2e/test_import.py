@@ -151,12 +151,14 @@ def test_an_import_that_is_killed_and_repeated_has_one_effect(pair: Pair, tmp_pa
         (folder / f"{number}.md").write_text(f"# {number}\n")
     state_file = folder / ".notes-import.json"
     importing = start(COMMAND, str(folder), "--namespace", NAMESPACE, environment=environment_of(pair))
-    deadline = monotonic() + 60
-    while not _has_an_outcome(state_file):
-        assert monotonic() < deadline
-        assert importing.poll() is None
-        sleep(0.01)
-    importing.send_signal(signal.SIGKILL)
+    try:
+        deadline = monotonic() + 60
+        while not _has_an_outcome(state_file):
+            assert monotonic() < deadline
+            assert importing.poll() is None
+            sleep(0.01)
+    finally:
+        importing.kill()
     assert importing.wait(30) == -signal.SIGKILL
 
     done = run(pair, folder)

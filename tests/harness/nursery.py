@@ -55,7 +55,8 @@ def serve(orders: socket.socket) -> None:
                 return
             connection, *outputs = socket.socket(fileno=files[0]), *files[1:]
             order = json.loads(connection.makefile("rb").readline())
-            prepare(order["words"][:2])
+            with suppress(Exception):  # the fork imports again, and says what is wrong
+                prepare(order["words"][:2])
             if not (pid := os.fork()):
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -83,7 +83,9 @@ class Nursery:
         self.orders, theirs = socket.socketpair()
         with theirs:
             argv = [sys.executable, "-m", "tests.harness.nursery", str(theirs.fileno())]
-            self._process = subprocess.Popen(argv, cwd=_ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            # No terminal: what a program imports may look at its output, and each fork has another one.
+            none = subprocess.DEVNULL
+            self._process = subprocess.Popen(argv, cwd=_ROOT, stdin=none, stdout=none, pass_fds=[theirs.fileno()])
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -118,7 +120,7 @@ def start(
         deployed = environment.get("PYTHONPATH") != os.environ.get("PYTHONPATH")
     if deployed or sys.platform != "linux":
         argv = words if os.sep in words[0] else ("-m", *words)
-        return subprocess.Popen([sys.executable, *argv], env=environment, stdout=stdout, stderr=stderr)
+        return subprocess.Popen([sys.executable, *argv], cwd=_ROOT, env=environment, stdout=stdout, stderr=stderr)
     with _STARTING:
         if not _NURSERIES:
             _NURSERIES.append(Nursery())

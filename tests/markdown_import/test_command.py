@@ -1,4 +1,4 @@
-"""The command as a person types it: every way it can end before anything is sent."""
+"""The command with the words that a person types: every way it can end before anything is sent."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""`python -m tools.stack` as people use it, on given servers, with stand-ins for the services and the page."""
+"""What `python -m tools.stack` does for people, on given servers, with stand-ins for the services and the page."""
 
 import json
 import os
