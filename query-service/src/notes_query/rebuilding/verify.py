@@ -115,7 +115,7 @@ class _Verification:
             chunk = ids[start : start + CHUNK]
             there = await self.verify.stored.load(self.collection, chunk)
             suspects += [id_ for id_ in chunk if self._differs(there.get(id_), expected.documents.get(id_))]
-        await self._settle(expected, {partition}, suspects, self.stored_to)
+        await self._settle(expected, {partition}, suspects)
         self.report.documents += len(ids)
         self.report.stopped += expected.stopped()
         return ids
