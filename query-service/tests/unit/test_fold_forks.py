@@ -151,6 +151,16 @@ def test_an_event_that_waited_is_known_after_a_snapshot_has_jumped_over_it(
     assert (found.counts.ignored, found.counts.forked) == (len(repeats), len(forks))
 
 
+def test_a_waiting_snapshot_of_a_type_that_is_not_known_says_nothing_of_its_versions_event(samples: Samples):
+    named = {"ce_id": snapshot_id(samples.note, 4), "ce_type": "notes.event.note-snapshotted.v9"}
+    unknown = decode_event(samples.unknown(4, **named))
+    jump = samples.event(samples.snapshotted(version=5))
+
+    (document,) = fold_batch(at(samples, 2), {samples.note: {4: unknown}}, [jump]).replaces
+
+    assert fold_batch({samples.note: document}, {}, versions(samples, 4)).counts.ignored == 1
+
+
 def test_a_document_of_an_earlier_release_knows_its_last_event_and_learns_the_next_ones(samples: Samples):
     old = {name: value for name, value in at(samples, 67)[samples.note].items() if name not in ("ids", "snapshot")}
 

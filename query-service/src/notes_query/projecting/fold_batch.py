@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from notes_query.projecting.counts import Counts, add_counts
-from notes_query.projecting.pending import Blocks, Fork, Pending, is_stopped
+from notes_query.projecting.pending import Blocks, Fork, Pending, ids_dropped, is_stopped
 from notes_query.projections.folding import UNKNOWN, block_of, blocks_left, filled, id_at, id_in, ids_of, packed, shed
 from notes_query.projections.read_model import Evolve, Folded, RecordedEvent
 
@@ -150,9 +150,8 @@ class _Note:
         if snapshot.version <= self.version:
             self.counts.ignored += 1
             return
-        # The events that waited are dropped. Their ids stay, to tell a repeat from an event of another history.
         waits = {**self.pending.ids, **{version: event.id for version, event in self.parks.items()}}
-        waited = {version: id_ for version, id_ in waits.items() if self.version < version <= snapshot.version}
+        waited = ids_dropped(waits, self.version, snapshot)
         ids = b"" if self.document is None else ids_of(self.document)
         blocks = blocks_left(ids, self.version, snapshot.version, waited)
         self.writes.blocks += [(snapshot.note_id, number, block) for number, block in blocks]

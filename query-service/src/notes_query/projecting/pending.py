@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from notes_contracts import snapshot_id
 from notes_query.projections.folding import block_of, id_at, ids_of
 from notes_query.projections.read_model import Folded, Record, RecordedEvent
 
@@ -52,6 +53,18 @@ def is_stopped(forks: Iterable[tuple[int, int]], version: int, snapshot: int) ->
     history the next event belongs to, until a snapshot above both comes.
     """
     return any(found_at <= version and snapshot < max(found_at + 1, forked) for forked, found_at in forks)
+
+
+def ids_dropped(waits: Mapping[int, str], version: int, snapshot: RecordedEvent) -> dict[int, str]:
+    """Return the ids of those waiting events, by version, that a snapshot drops beside a document with this version.
+
+    They tell a repeat from an event of another history. That of a snapshot, of a type not known here, does not.
+    """
+    return {
+        at: id_
+        for at, id_ in waits.items()
+        if version < at <= snapshot.version and id_ != snapshot_id(snapshot.note_id, at)
+    }
 
 
 def stops_of(forks: Mapping[str, Mapping[tuple[int, str], int]], snapshots: Mapping[str, int]) -> dict[str, int]:
