@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 TURNS = 20
@@ -29,16 +29,23 @@ async def eventually(
                 if holds(seen := await _now(look)):
                     return seen
                 await asyncio.sleep(0)
-            pause_s = LOOK_EVERY_S
-            while not holds(seen := await _now(look)):
+            for pause_s in pauses():
+                if holds(seen := await _now(look)):
+                    return seen
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * LATER_BY, LOOK_LATER_S)
-            return seen
     except TimeoutError:
         if not deadline.expired():
             raise
         last = show(seen) if show else getattr(seen, "text", seen)
         raise AssertionError(f"not within {within_s:g} s: {written(look)}\nlast: {last!s:.{TEXT_MAX}}") from None
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds between two looks, without end."""
+    pause_s = LOOK_EVERY_S
+    while True:
+        yield pause_s
+        pause_s = min(pause_s * LATER_BY, LOOK_LATER_S)
 
 
 async def _now(look: Callable[[], Any]) -> Any:

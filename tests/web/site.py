@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from notes_contracts.topics import TOPICS
 from tests.e2e.service_process import ServiceProcess
-from tests.harness.waiting import LATER_BY, LOOK_EVERY_S, LOOK_LATER_S
+from tests.harness.waiting import pauses
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
 from tests.servers.kafka import Topics, create, delete
@@ -137,9 +137,8 @@ def drop_mongo(url: str, database: str) -> None:
 
 def until(what: Callable[[], Any], within: float = WITHIN_S) -> Any:
     """Return what is asked for as soon as it is true."""
-    deadline, pause_s = time.monotonic() + within, LOOK_EVERY_S
+    deadline, pausing = time.monotonic() + within, pauses()
     while not (found := what()):
         assert time.monotonic() < deadline, f"not within {within:g} s"
-        time.sleep(pause_s)
-        pause_s = min(pause_s * LATER_BY, LOOK_LATER_S)
+        time.sleep(next(pausing))
     return found

@@ -13,6 +13,7 @@ from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import command, header, new_id, producing, send
 from tests.harness.metrics import shown
 from tests.harness.proxy import proxied
+from tests.harness.waiting import eventually
 
 WRITERS = 20
 WRITES = 25
@@ -170,9 +171,4 @@ async def test_a_missing_topic_is_named_and_never_made(write_side):
 
 
 async def until(http, holds):
-    async with asyncio.timeout(20):
-        while True:
-            answer = await http.get("/readyz")
-            if holds(answer.json()):
-                return answer
-            await asyncio.sleep(0.02)
+    return await eventually(lambda: http.get("/readyz"), lambda answer: holds(answer.json()), within_s=20)

@@ -1,14 +1,23 @@
 """The versions of a note, as readers see them."""
 
-from collections.abc import Collection
-
-from query_support.memory_entries import MemoryEntries
+from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
 
 from notes_query.reads.served import View
 
 
-class MemoryHistory(MemoryEntries):
+class MemoryHistory:
     """EntryStore and what ReadHistory reads."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    async def add(self, entries: Sequence[Mapping[str, Any]]) -> int:
+        before = len(self.documents)
+        for entry in entries:
+            self.documents.setdefault(entry["_id"], deepcopy(dict(entry)))
+        return len(entries) - (len(self.documents) - before)
 
     async def many(self, note_ids: Collection[str]) -> dict[str, View]:
         """Return the last entry of each of these notes."""

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from query_support.answers_lost import answers_lost
 from query_support.fixtures import Samples
 from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
-from notes_query.errors import StoreUnavailable
 from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections.history import entry
@@ -89,17 +89,10 @@ async def test_a_snapshot_is_entered_only_where_its_version_has_no_entry(
 async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
     samples: Samples, store: MemoryHistory, enter: EnterReadModel, told: list[str]
 ):
-    events, add = versions(samples, 2, 3), store.add
-
-    async def answer_lost(entries: Any) -> int:
-        await add(entries)
-        raise StoreUnavailable("no answer")
-
-    store.add = answer_lost  # type: ignore[method-assign]
-    with pytest.raises(StoreUnavailable):
+    events = versions(samples, 2, 3)
+    with answers_lost(store, "add"):
         await enter(events)
     assert told == []
 
-    store.add = add  # type: ignore[method-assign]
     await enter(events)
     assert told == [entry_id(event) for event in events]

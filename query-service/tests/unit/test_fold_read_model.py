@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
+from query_support.answers_lost import answers_lost
 from query_support.fixtures import Samples, Side
 from query_support.memory_notes import MemoryNotes
 
 from notes_chassis.process import TURN_S
-from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_read_model import FoldReadModel, likely_new_notes
 from notes_query.projections.note import evolve
 from notes_query.projections.read_model import Folded
@@ -102,18 +102,10 @@ async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
         await fold(message)
         message = samples.updated(version=version)
     told.clear()
-    write = notes.write
-
-    async def answer_lost(writes: Any) -> set[str]:
-        await write(writes)
-        raise StoreUnavailable("no answer")
-
-    notes.write = answer_lost  # type: ignore[method-assign]
-    with pytest.raises(StoreUnavailable):
+    with answers_lost(notes, "write"):
         await fold(message)
     assert told == []
 
-    notes.write = write  # type: ignore[method-assign]
     await fold(message)
     assert told == [(samples.note, version)]
 

@@ -114,21 +114,23 @@ async def heal(shared: Shared, note_ids: Collection[str]) -> None:
                 await part.heal(note_ids)
 
 
+def _folded(shared: Shared, builds: Sequence[Build]) -> list[str]:
+    """Return the collections of folded documents of these builds."""
+    return [one.collection(name) for one in builds for name in one.versions if name not in shared.of_entries]
+
+
 def gaps_in(shared: Shared, *, building: bool) -> Gaps:
     """Return the gaps of everything that is fed; of builds that are not complete yet only with `building`."""
 
     async def folded() -> list[str]:
-        fed = [one for one in await _fed(shared) if building or one.state == "complete"]
-        return [one.collection(name) for one in fed for name in one.versions if name not in shared.of_entries]
+        return _folded(shared, [one for one in await _fed(shared) if building or one.state == "complete"])
 
     return Gaps(shared.database, shared.served, folded)
 
 
 async def forks_of(shared: Shared) -> Forks:
     """Return the forks of everything that is fed now."""
-    fed = await _fed(shared)
-    folded = [one.collection(name) for one in fed for name in one.versions if name not in shared.of_entries]
-    return Forks(shared.database, folded)
+    return Forks(shared.database, _folded(shared, await _fed(shared)))
 
 
 async def redrive_of(shared: Shared) -> Redrive:
